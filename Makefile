@@ -1,0 +1,64 @@
+# Everything starts here. `make demo` and `make test` do all set-up themselves.
+PYTHON ?= python3
+VENV ?= .venv
+
+STAMP := $(VENV)/.installed
+RUN := $(VENV)/bin/python
+PYTEST := $(RUN) -m pytest
+
+# Ray reports usage to its makers and draws progress bars unless told otherwise.
+export RAY_USAGE_STATS_ENABLED := 0
+export RAY_DATA_DISABLE_PROGRESS_BARS := 1
+export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO := 0
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-unit test-ray test-s3 test-slow check format clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Install everything into .venv (the others do it themselves)
+
+# Made anew whenever a pin changes; the stamp comes last, so half an installation never counts.
+$(STAMP): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || \
+	    { echo "$(PYTHON) is not there; name another: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit( \
+	    "Python 3.11 or later is needed, and $(PYTHON) is %d.%d; name another: make PYTHON=python3.11 ..." \
+	    % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Score a small set of images from end to end, offline
+	$(RUN) jobs/demo.py
+
+test: $(STAMP) ## Run the tests, all but the slow ones
+	$(PYTEST)
+
+test-unit: $(STAMP) ## Run the tests that need neither Ray nor a server
+	$(PYTEST) tests/unit
+
+test-ray: $(STAMP) ## Run the tests on a local Ray
+	$(PYTEST) tests/ray
+
+test-s3: $(STAMP) ## Run the tests against a real S3 server (Ceph's where installed, else moto)
+	$(PYTEST) tests/s3
+
+test-slow: $(STAMP) ## Run every test, the slow ones as well
+	$(PYTEST) --run-slow
+
+check: $(STAMP) ## Check format, lint, types and the direction of imports
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+format: $(STAMP) ## Format the code and mend what the linter can mend
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+clean: ## Remove caches and the demo's output; .venv stays
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo-output *.egg-info
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

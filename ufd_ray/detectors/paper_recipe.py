@@ -1,0 +1,217 @@
+"""The probe fitted as the paper's authors fit theirs, over any number of workers.
+
+Source: the paper's section 4 (binary cross entropy on a linear layer) and its released code:
+AdamW at 1e-4 with betas (.9, .999) and no weight decay, batches of 256, weights from N(0, .02),
+an early stop on validation accuracy. It expects embeddings of CLIP's size (norm about 18); much
+smaller ones hardly move in so few small steps. Three details that the sources leave open are
+ours: the bias starts at 0, the last batch of an epoch may be smaller, and the weights at the
+stop are the result.
+
+The order of an epoch is a permutation of all rows, drawn from the seed alone. A worker adds up
+its own rows of each batch, and one all-reduce makes the batch's mean gradient: so any number of
+workers walks the same path. Sums and steps are in float64, which keeps their rounding apart from
+the path for thousands of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ufd_ray.detectors.probe import Probe, sigmoid
+from ufd_ray.detectors.training_rows import CHUNK_ROWS, AllReduce, count_rows, identity
+from ufd_ray.errors import SettingsError
+from ufd_ray.schema import FAKE
+
+BATCH_SIZE = 256
+MAX_EPOCHS = 100
+WEIGHT_DEVIATION = 0.02
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+LEARNING_RATES = (1e-4, 1e-5, 1e-6)
+"""Each a tenth of the one before; the next would be under 1e-6, so training stops."""
+PATIENCE = 5
+"""Epochs without a gain before the learning rate drops."""
+GAINS = (0.001, 0.002, 0.002)
+"""Gain in accuracy that counts, at each learning rate."""
+
+
+@dataclass(frozen=True, eq=False)
+class PaperFit:
+    """A fit.
+
+    Attributes:
+        probe: on raw features.
+        curve: one dict an epoch: `epoch`, `learning_rate`, `train_loss` (mean over the epoch, as
+            it went), `validation_loss` and `validation_accuracy` (at 0.5).
+    """
+
+    probe: Probe
+    curve: list[dict[str, float]]
+
+
+class EarlyStop:
+    """When to take smaller steps, and when to stop.
+
+    Each learning rate judges afresh: the first accuracy under it is its first best, as in the
+    released code, which makes a new judge after every drop.
+    """
+
+    def __init__(self) -> None:
+        self._drops = 0
+        self._best: float | None = None
+        self._waited = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no learning rate is left."""
+        return self._drops == len(LEARNING_RATES)
+
+    @property
+    def learning_rate(self) -> float:
+        """For the next epoch."""
+        return LEARNING_RATES[self._drops]
+
+    def judge(self, accuracy: float) -> None:
+        """Take note of the validation accuracy after an epoch."""
+        if self._best is None or accuracy >= self._best + GAINS[self._drops]:
+            self._best, self._waited = accuracy, 0
+            return
+        self._waited += 1
+        if self._waited == PATIENCE:
+            self._drops, self._best, self._waited = self._drops + 1, None, 0
+
+
+class Adam:
+    """AdamW without weight decay (Kingma and Ba 2015, algorithm 1), in NumPy.
+
+    NumPy, because then every worker's step is made of the same plain float64 operations.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._first = np.zeros(size)
+        self._second = np.zeros(size)
+        self._steps = 0
+
+    def step(self, gradient: NDArray[np.float64], learning_rate: float) -> NDArray[np.float64]:
+        """What to add to the weights."""
+        self._steps += 1
+        self._first += (1 - BETAS[0]) * (gradient - self._first)
+        self._second += (1 - BETAS[1]) * (gradient * gradient - self._second)
+        mean = self._first / (1 - BETAS[0] ** self._steps)
+        deviation = np.sqrt(self._second / (1 - BETAS[1] ** self._steps))
+        return -learning_rate * mean / (deviation + EPSILON)
+
+
+def fit_paper(
+    embeddings: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    val_embeddings: NDArray[np.floating],
+    val_labels: NDArray[np.integer],
+    *,
+    seed: int,
+    rank: int = 0,
+    world_size: int = 1,
+    all_reduce: AllReduce = identity,
+    epoch_callback: Callable[[dict[str, float]], None] | None = None,
+) -> PaperFit:
+    """Fit a probe. Called by every worker at the same time, each with its own rows.
+
+    Args:
+        embeddings: (n, d) floating, raw: of all training rows, in one order that all workers
+            know, those whose number r has r % world_size == rank. n may be 0.
+        labels: (n,) integers, 0 real, 1 fake.
+        val_embeddings: (m, d) floating, this worker's validation rows, dealt out in any way.
+        val_labels: (m,) integers.
+        seed: of the weights and of the order of rows, at least 0.
+        rank: this worker's number, 0 … world_size - 1.
+        world_size: number of workers.
+        all_reduce: sum over the workers.
+        epoch_callback: called with every new entry of the curve.
+
+    Returns:
+        The fit; equal on all workers, and for any number of them, up to rounding.
+
+    Raises:
+        ValueError: shapes do not fit, or the rows are dealt out in another way.
+        SettingsError: rows are not finite, or a class has no training or no validation row.
+    """
+    if seed < 0:
+        raise SettingsError(f"seed must be at least 0, but is {seed}")
+    num_rows = sum(count_rows(embeddings, labels, all_reduce))
+    num_val = sum(count_rows(val_embeddings, val_labels, all_reduce, what="validation"))
+    misdealt = len(embeddings) != len(range(rank, num_rows, world_size))
+    if all_reduce(np.array([float(misdealt)]))[0]:
+        raise ValueError(
+            f"worker {rank} of {world_size} has {len(embeddings)} of {num_rows} rows: every "
+            f"worker must have the rows r with r % {world_size} equal to its rank"
+        )
+    dim = embeddings.shape[1]
+    theta = np.append(np.random.default_rng(seed).normal(0.0, WEIGHT_DEVIATION, dim), 0.0)
+    adam, early_stop = Adam(dim + 1), EarlyStop()
+    curve: list[dict[str, float]] = []
+    while not early_stop.stopped and len(curve) < MAX_EPOCHS:
+        epoch, learning_rate, train_loss = len(curve) + 1, early_stop.learning_rate, 0.0
+        order = np.random.default_rng([seed, epoch]).permutation(num_rows)
+        for rows, size in _batches(order, rank, world_size):
+            loss, gradient, _ = _sums(theta, embeddings[rows], labels[rows])
+            total = all_reduce(np.append(gradient, loss))
+            theta += adam.step(total[:-1] / size, learning_rate)
+            train_loss += float(total[-1])
+        val_loss, num_right = _validate(theta, val_embeddings, val_labels, all_reduce)
+        early_stop.judge(num_right / num_val)
+        curve.append(
+            {
+                "epoch": epoch,
+                "learning_rate": learning_rate,
+                "train_loss": train_loss / num_rows,
+                "validation_loss": val_loss / num_val,
+                "validation_accuracy": num_right / num_val,
+            }
+        )
+        if epoch_callback is not None:
+            epoch_callback(curve[-1])
+    return PaperFit(Probe(theta[:-1].astype(np.float32), np.float32(theta[-1])), curve)
+
+
+def _batches(
+    order: NDArray[np.int64], rank: int, world_size: int
+) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """This worker's own rows (its own numbering) of each batch, and the size of the whole batch."""
+    places = np.flatnonzero(order % world_size == rank)
+    own = order[places] // world_size
+    for start in range(0, len(order), BATCH_SIZE):
+        end = min(start + BATCH_SIZE, len(order))
+        first, last = np.searchsorted(places, [start, end])
+        yield own[first:last], end - start
+
+
+def _sums(
+    theta: NDArray[np.float64], embeddings: NDArray[np.floating], labels: NDArray[np.integer]
+) -> tuple[float, NDArray[np.float64], int]:
+    """Summed cross entropy, its gradient (d + 1,), and how many rows are on their side of 0.5."""
+    rows, fake = embeddings.astype(np.float64), labels == FAKE
+    logit = rows @ theta[:-1] + theta[-1]
+    excess = sigmoid(logit) - fake
+    loss = float(np.logaddexp(0.0, np.where(fake, -logit, logit)).sum())
+    right = int(np.count_nonzero((logit > 0) == fake))
+    return loss, np.append(excess @ rows, excess.sum()), right
+
+
+def _validate(
+    theta: NDArray[np.float64],
+    embeddings: NDArray[np.floating],
+    labels: NDArray[np.integer],
+    all_reduce: AllReduce,
+) -> tuple[float, int]:
+    """Summed cross entropy and number of right verdicts at 0.5, over all workers."""
+    mine = np.zeros(2)
+    for start in range(0, len(embeddings), CHUNK_ROWS):
+        part = slice(start, start + CHUNK_ROWS)
+        loss, _, right = _sums(theta, embeddings[part], labels[part])
+        mine += loss, right
+    total = all_reduce(mine)
+    return float(total[0]), int(total[1])

@@ -1,0 +1,81 @@
+"""Decoded image → the square of pixels that an encoder sees."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ufd_ray.images.decoding import to_rgb
+
+PreprocessMode = Literal["crop", "resize"]
+
+
+def crop_window(side: int, size: int) -> tuple[int, int, int]:
+    """Where a centre crop lies along one side, in torchvision's `CenterCrop` arithmetic.
+
+    Args:
+        side: length of the image's side, pixels.
+        size: length of the crop, pixels.
+
+    Returns:
+        `(first, count, offset)`: `count` pixels from `first` on go to `offset` in the crop; all
+        else in it stays black.
+    """
+    if side < size:
+        return 0, side, (size - side) // 2
+    return round((side - size) / 2), size, 0  # ties to even, as torchvision's rounding
+
+
+def center_crop(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
+    """Centre crop without resizing (released code; resizing destroys the traces of generators).
+
+    Args:
+        image: decoded, in any mode.
+        size: side of the crop, pixels.
+
+    Returns:
+        uint8 (size, size, 3), RGB; black where the image is smaller.
+
+    Raises:
+        DecodeError: `unsupported` sample format.
+    """
+    left, width, x = crop_window(image.width, size)
+    top, height, y = crop_window(image.height, size)
+    # Cut first, convert after: the same pixels, and a photograph's other 99 % are left alone.
+    cut = to_rgb(image.crop((left, top, left + width, top + height)))
+    if (width, height) == (size, size):
+        return np.asarray(cut)
+    pixels = np.zeros((size, size, 3), dtype=np.uint8)
+    pixels[y : y + height, x : x + width] = np.asarray(cut)
+    return pixels
+
+
+def resize_and_crop(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
+    """Shorter side to `size` (bicubic, anti-aliased), then centre crop: CLIP's own preprocessing.
+
+    Args and errors as for `center_crop`.
+    """
+    short = min(image.size)
+    width, height = (max(size, int(size * side / short)) for side in image.size)
+    resized: Any = to_rgb(image).resize((width, height), Image.Resampling.BICUBIC)
+    return center_crop(resized, size)
+
+
+def to_pixels(image: Image.Image, *, mode: PreprocessMode, size: int) -> npt.NDArray[np.uint8]:
+    """An encoder's input by its identity's preprocessing.
+
+    Args:
+        image: decoded, in any mode.
+        mode: `crop` or `resize`.
+        size: the encoder's input side, pixels.
+
+    Returns:
+        uint8 (size, size, 3), RGB.
+
+    Raises:
+        DecodeError: `unsupported` sample format.
+    """
+    return center_crop(image, size) if mode == "crop" else resize_and_crop(image, size)

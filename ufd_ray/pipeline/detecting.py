@@ -1,0 +1,121 @@
+"""The stage that turns embeddings into scores: probe and nearest neighbours, then the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import ray
+
+from ufd_ray.detectors import NeighborSearch, Probe, margin, sigmoid, verdicts, vote
+from ufd_ray.pipeline.progress import timed
+from ufd_ray.schema import DETECTION, NEIGHBOR, SCORES
+from ufd_ray.storage import embedding_matrix
+
+
+class DetectGenerated:
+    """Ray stage: `embedding` → the columns of `scores`.
+
+    Args:
+        bank: reference to the searchable rows (`read_searchable`) in the object store, which all
+            workers of a node share; None: no neighbours.
+        probe: the linear probe; None: no probe.
+        threshold: probe score above which an image counts as fake.
+        k: neighbours that vote.
+        decider: `probe` or `neighbors`: whose word the verdict is.
+        keep_embeddings: leave the column `embedding` in the rows.
+        tally: where times are reported; None: nowhere.
+    """
+
+    def __init__(
+        self,
+        *,
+        bank: Any,
+        probe: Probe | None,
+        threshold: float,
+        k: int,
+        decider: str,
+        keep_embeddings: bool = False,
+        tally: Any = None,
+    ) -> None:
+        self._bank = None if bank is None else ray.get(bank)
+        self._search = None
+        if self._bank is not None:
+            self._labels = np.asarray(self._bank["label"], np.int8)
+            self._search = NeighborSearch(
+                embedding_matrix(self._bank["embedding"]),
+                self._labels,
+                np.asarray(self._bank["image_id"].to_pylist()),
+            )
+        self._probe = probe
+        self._threshold = threshold
+        self._k = k
+        self._decider = decider
+        self._keep_embeddings = keep_embeddings
+        self._tally = tally
+
+    def __call__(self, rows: Any) -> Any:
+        """Score a batch.
+
+        Args:
+            rows: `pa.Table` with `embedding`, null for failed images.
+
+        Returns:
+            The rows with all columns of `SCORES` (`position` before, further columns and
+            `embedding` behind them).
+        """
+        valid = np.asarray(rows["embedding"].is_valid())
+        with timed(self._tally, "detect", len(rows)):
+            embeddings = embedding_matrix(rows["embedding"].filter(pa.array(valid)))
+            found = self._detect(embeddings)
+        for field in DETECTION:
+            values = found.get(field.name)
+            column = (
+                pa.nulls(len(rows), field.type)
+                if values is None
+                else _spread(pa.array(values, field.type), valid)
+            )
+            rows = rows.append_column(field, column)
+        status = pa.array(np.where(valid, "scored", "error").tolist(), pa.string())
+        rows = rows.append_column("status", status)
+        rows = rows.append_column("duplicate_of", pa.nulls(len(rows), pa.string()))
+        own = ["position", *(field.name for field in SCORES)]
+        further = [n for n in rows.column_names if n not in own and n != "embedding"]
+        return rows.select([*own, *further, *(["embedding"] * self._keep_embeddings)])
+
+    def _detect(self, embeddings: npt.NDArray[Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self._probe is not None:
+            logits = self._probe.logits(embeddings)
+            found["probe_logit"] = logits
+            found["probe_score"] = sigmoid(logits)
+        if self._search is not None:
+            near = self._search.search(embeddings, self._k)
+            found["nn_vote"] = vote(near, self._labels)
+            found["nn_margin"] = margin(near)
+            found["nn_real_distance"] = 1.0 - near.real_similarity
+            found["nn_fake_distance"] = 1.0 - near.fake_similarity
+            found["neighbors"] = self._evidence(near)
+        by_probe = self._decider == "probe"
+        found["verdict"] = (
+            verdicts(found["probe_score"], self._threshold)
+            if by_probe
+            else verdicts(found["nn_vote"], 0.5)
+        )
+        return found
+
+    def _evidence(self, near: Any) -> Any:
+        rows = self._bank.take(pa.array(near.index.reshape(-1)))
+        columns = [rows[n].combine_chunks() for n in ("image_id", "uri", "label", "source")]
+        columns.append(pa.array(near.similarity.reshape(-1), pa.float32()))
+        structs = pa.StructArray.from_arrays(columns, fields=list(NEIGHBOR))
+        offsets = np.arange(len(near.index) + 1, dtype=np.int32) * self._k
+        return pa.ListArray.from_arrays(pa.array(offsets), structs)
+
+
+def _spread(values: Any, valid: npt.NDArray[np.bool_]) -> Any:
+    # One value for each valid row → one for each row, null between.
+    where = np.cumsum(valid) - 1
+    return values.take(pa.array(where, mask=~valid))

@@ -1,0 +1,134 @@
+"""The stage that turns pixels into embeddings: one frozen encoder a worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from ufd_ray.encoders import Encoder, EncoderIdentity, EncoderSpec, require_same
+from ufd_ray.errors import ErrorCode
+from ufd_ray.pipeline.cluster import cpus_of_this_node
+from ufd_ray.pipeline.progress import timed
+from ufd_ray.pipeline.reading import pixel_batch
+from ufd_ray.storage import StorageOptions, embedding_column, local_copy
+
+
+@dataclass(frozen=True)
+class EncoderPlan:
+    """Which encoder, and how it is loaded on a worker.
+
+    Attributes:
+        spec: `ARCH:WEIGHTS`.
+        preprocess: `crop` or `resize`.
+        weights: file or URI with the weights; None: where the spec says.
+        device: `cuda` or `cpu`.
+        precision: `fp32`, `fp16` or `bf16`.
+        dtype: precision in which embeddings are kept, `float32` or `float16`.
+    """
+
+    spec: str
+    preprocess: str
+    weights: str | None
+    device: str
+    precision: str
+    dtype: str
+
+    def load(self, storage: StorageOptions, expected: EncoderIdentity | None = None) -> Encoder:
+        """Load the encoder; `expected` is the identity that it must turn out to have.
+
+        Raises:
+            IdentityError: it is another one.
+            UfdError: the weights cannot be had or do not fit.
+        """
+        spec = EncoderSpec.parse(self.spec)
+        how = {"preprocess": self.preprocess, "device": self.device, "precision": self.precision}
+        if self.weights is None:
+            encoder = Encoder.load(spec, **how)
+        else:
+            with local_copy(self.weights, storage) as file:
+                encoder = Encoder.load(spec, weights_file=str(file), **how)
+        if expected is not None:
+            require_same(expected, encoder.identity, "the bank's or probe's", "the loaded encoder")
+        return encoder
+
+
+def plan_encoder(
+    settings: ImageSettings, spec: str, preprocess: str, dtype: str, cluster: Cluster
+) -> EncoderPlan:
+    """Decide where and in which precision the encoder runs, and say so in one line.
+
+    Raises:
+        SettingsError: the device or precision cannot be had, or `--weights` is not there.
+    """
+    if settings.weights is not None and not object_exists(
+        settings.weights, storage_options(settings)
+    ):
+        raise SettingsError(f"--weights {settings.weights}: there is no such file")
+    choice = resolve_device(settings.device, cluster.num_gpus)
+    precision = resolve_precision(settings.precision, choice.device)
+    print(f"encoder {spec} on {choice.device} in {precision}: {choice.reason}")
+    return EncoderPlan(spec, preprocess, settings.weights, choice.device, precision, dtype)
+
+
+class EncodeImages:
+    """Ray stage: `pixels` → `embedding`.
+
+    Args:
+        plan: which encoder.
+        expected: the identity that bank and probe were made with.
+        storage: how storage is reached.
+        tally: where times are reported; None: nowhere.
+
+    Raises:
+        IdentityError: the weights found here are not those of the bank or probe.
+    """
+
+    def __init__(
+        self,
+        plan: EncoderPlan,
+        expected: EncoderIdentity,
+        storage: StorageOptions,
+        tally: Any = None,
+    ) -> None:
+        if plan.device == "cpu":
+            # One encoder a node, so all its cores: Ray would give as many threads as CPUs reserved.
+            torch.set_num_threads(cpus_of_this_node())
+        self._encoder = plan.load(storage, expected)
+        self._dtype = np.dtype(plan.dtype)
+        self._tally = tally
+
+    def __call__(self, rows: Any) -> Any:
+        """Encode a batch.
+
+        Args:
+            rows: `pa.Table` with `pixels`, uint8 (size, size, 3) as bytes, null for failed images.
+
+        Returns:
+            The same rows with `embedding`, fixed-size list of the stored dtype, instead of
+            `pixels`; null where there is an error (`not_finite` among them).
+        """
+        encoder = self._encoder
+        with timed(self._tally, "encode", len(rows)) as counts:
+            pixels, valid = pixel_batch(rows["pixels"], encoder.input_size)
+            embeddings = np.zeros((len(rows), encoder.dim), self._dtype)
+            embeddings[valid] = encoder.encode(pixels).astype(self._dtype)
+            # All zeros have no direction, so no cosine: as useless as a NaN.
+            usable = np.isfinite(embeddings).all(axis=1) & embeddings.any(axis=1)
+            counts["errors"] = int((~usable).sum())
+        for row in np.flatnonzero(valid & ~usable):
+            rows = _mark_not_finite(rows, int(row))
+        column = embedding_column(embeddings, usable)
+        return rows.drop_columns(["pixels"]).append_column("embedding", column)
+
+
+def _mark_not_finite(rows: Any, row: int) -> Any:
+    message = "the encoder's output has NaN or infinite numbers, or is all zeros"
+    for name, value in (("error_code", ErrorCode.NOT_FINITE.value), ("error_message", message)):
+        values = rows[name].to_pylist()
+        values[row] = value
+        rows = rows.set_column(rows.column_names.index(name), name, pa.array(values, pa.string()))
+    return rows

@@ -1,0 +1,131 @@
+"""The flow, one statement an arrow, its resources beside it.
+
+    manifest ─fetch─▶ bytes ─decode─▶ pixels ─encode─▶ embedding ─detect─▶ row ─append─▶ parts
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import ray.data
+from ray.data import ActorPoolStrategy
+
+from ufd_ray.encoders import EncoderIdentity
+from ufd_ray.pipeline.cluster import Cluster
+from ufd_ray.pipeline.detecting import DetectGenerated
+from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan
+from ufd_ray.pipeline.progress import Tally
+from ufd_ray.pipeline.reading import decode_images, fetch_images
+from ufd_ray.settings import ImageSettings
+from ufd_ray.storage import FetchLimits, StorageOptions, open_filesystem, parse_uri
+
+_ROWS_PER_BLOCK = 256
+_LIGHT = 0.25
+"""CPUs that Ray sets aside for a task that mostly waits. All light work and an encoder together ask
+for less than two CPUs, so that the smallest machine never waits for itself."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Everything that the stages share.
+
+    Attributes:
+        plan: which encoder, and how it is loaded.
+        encoder: its identity; workers that find another one end the run.
+        num_encoders: encoder workers.
+        batch_size: images that an encoder takes at once.
+        max_pixels: larger images are not decoded.
+        limits: bounds of fetching.
+        storage: how storage is reached.
+        tally: where the stages report.
+    """
+
+    plan: EncoderPlan
+    encoder: EncoderIdentity
+    num_encoders: int
+    batch_size: int
+    max_pixels: int
+    limits: FetchLimits
+    storage: StorageOptions
+    tally: Any
+
+    def embed(self, manifest: str) -> Any:
+        """Manifest → rows with embeddings, as a lazy Ray data set."""
+        arrow: dict[str, Any] = {"batch_format": "pyarrow", "zero_copy_batch": True}
+        files = open_filesystem(parse_uri(manifest), self.storage)
+        rows = ray.data.read_parquet(
+            parse_uri(manifest).path, filesystem=files, ray_remote_args={"num_cpus": _LIGHT}
+        )
+        rows = rows.repartition(target_num_rows_per_block=_ROWS_PER_BLOCK)
+        rows = rows.map_batches(
+            partial(fetch_images, storage=self.storage, limits=self.limits, tally=self.tally),
+            batch_size=None,
+            num_cpus=_LIGHT,
+            **arrow,
+        )
+        rows = rows.map_batches(
+            partial(
+                decode_images,
+                mode=self.encoder.preprocess,
+                size=self.encoder.input_size,
+                max_pixels=self.max_pixels,
+                tally=self.tally,
+            ),
+            batch_size=None,
+            num_cpus=_LIGHT,
+            **arrow,
+        )
+        on_gpu = self.plan.device == "cuda"
+        return rows.map_batches(
+            EncodeImages,
+            fn_constructor_args=(self.plan, self.encoder, self.storage, self.tally),
+            batch_size=self.batch_size,
+            compute=ActorPoolStrategy(size=self.num_encoders),
+            num_gpus=1 if on_gpu else 0,
+            num_cpus=_LIGHT if on_gpu else 2 * _LIGHT,
+            scheduling_strategy="SPREAD",
+            **arrow,
+        )
+
+    def detect(self, rows: Any, **detectors: Any) -> Any:
+        """Rows with embeddings → rows with scores; `detectors` as `DetectGenerated` takes them."""
+        return rows.map_batches(
+            DetectGenerated,
+            fn_constructor_kwargs={**detectors, "tally": self.tally},
+            batch_size=None,
+            compute=ActorPoolStrategy(size=self.num_encoders),
+            num_cpus=_LIGHT,
+            batch_format="pyarrow",
+            zero_copy_batch=True,
+        )
+
+    def append(self, rows: Any, parts: str) -> None:
+        """Run the flow: append the rows, as they come, to Parquet files in `parts`."""
+        rows.write_parquet(
+            parse_uri(parts).path,
+            filesystem=open_filesystem(parse_uri(parts), self.storage),
+            ray_remote_args={"num_cpus": _LIGHT / 2},
+        )
+
+
+def make_flow(
+    settings: ImageSettings,
+    plan: EncoderPlan,
+    encoder: EncoderIdentity,
+    cluster: Cluster,
+    storage: StorageOptions,
+) -> Flow:
+    """The flow that a job's settings ask for, on the cluster that there is."""
+    return Flow(
+        plan=plan,
+        encoder=encoder,
+        num_encoders=settings.num_encoders
+        or (cluster.num_gpus if plan.device == "cuda" else cluster.num_nodes),
+        batch_size=settings.batch_size,
+        max_pixels=settings.max_pixels,
+        limits=FetchLimits(max_bytes=settings.max_bytes),
+        storage=storage,
+        tally=Tally.remote(),
+    )

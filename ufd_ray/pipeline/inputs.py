@@ -1,0 +1,111 @@
+"""What both image jobs do first: storage, listing, the run's own manifest, a look at one image."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import pyarrow.compute as pc
+
+from ufd_ray.errors import FetchError, ImageError, SettingsError
+from ufd_ray.images import PreprocessMode, decode, to_pixels
+from ufd_ray.settings import ImageSettings, JobSettings
+from ufd_ray.storage import (
+    FetchLimits,
+    Inputs,
+    Known,
+    ManifestInfo,
+    StorageOptions,
+    fetch,
+    number_images,
+    write_manifest,
+)
+
+
+def storage_options(settings: JobSettings) -> StorageOptions:
+    """How a job reaches storage."""
+    options = StorageOptions(s3_endpoint=settings.s3_endpoint)
+    if isinstance(settings, ImageSettings):
+        options = replace(options, timeout_s=settings.fetch_timeout_s)
+    return options
+
+
+def list_inputs(
+    settings: ImageSettings, folder: str, options: StorageOptions, *, labelled: bool = False
+) -> ManifestInfo:
+    """List the inputs into the manifest at `folder`, and say what was found.
+
+    Raises:
+        SettingsError: an input that cannot be used, or no images; `labelled`: images without one.
+    """
+    inputs = _inputs(settings, labelled)
+    tables = inputs.tables(options)
+    if labelled:
+        tables = map(_check_labels, tables)
+    info = write_manifest(folder, tables, options, settings.limit)
+    _say(inputs, info.num_images, info.num_repeated)
+    return info
+
+
+def rehearse(
+    settings: ImageSettings, mode: PreprocessMode, size: int, options: StorageOptions
+) -> None:
+    """The dry run: list and count, then fetch and decode the first image. Writes nothing.
+
+    Raises:
+        SettingsError: an input that cannot be used, or no images.
+    """
+    inputs = _inputs(settings, labelled=False)
+    num_images, first = 0, None
+    for table in number_images(inputs.tables(options), settings.limit):
+        if first is None and len(table):
+            first = Known(**table.select(["uri", "etag", "size_bytes"]).to_pylist()[0])
+        num_images += len(table)
+    _say(inputs, num_images, 0)
+    if first is None:
+        return
+    (read,) = fetch([first], options, FetchLimits(max_bytes=settings.max_bytes))
+    try:
+        if read.error is not None or read.data is None:
+            raise read.error or FetchError
+        image = decode(read.data, max_pixels=settings.max_pixels)
+        to_pixels(image, mode=mode, size=size)
+        print(f"read {first.uri}: {image.format}, {image.width}×{image.height} pixels")
+    except ImageError as error:
+        print(f"read {first.uri}: {error}")
+
+
+def _inputs(settings: ImageSettings, labelled: bool) -> Inputs:
+    return Inputs(settings.input, settings.include, settings.exclude, by_folder=labelled)
+
+
+def _say(inputs: Inputs, num_images: int, num_repeated: int) -> None:
+    left_out = inputs.num_left_out
+    if not num_images:
+        raise SettingsError(
+            f"--input {' '.join(inputs.uris)}: no images"
+            + (f" ({left_out:,} left out by --include/--exclude)" if left_out else "")
+        )
+    said = [f"{num_images:,} images listed"]
+    if left_out:
+        said.append(f"{left_out:,} left out by --include/--exclude")
+    if num_repeated:
+        said.append(f"{num_repeated:,} named more than once")
+    print(" · ".join(said))
+    if inputs.ignored_columns:
+        names = ", ".join(sorted(inputs.ignored_columns))
+        print(f"manifest columns not carried through, since the scores have their own: {names}")
+
+
+def _check_labels(table: Any) -> Any:
+    if "label" not in table.column_names or table["label"].null_count:
+        rows = table
+        if "label" in table.column_names:
+            rows = table.filter(pc.is_null(table["label"]))
+        names = ", ".join(islice(rows["uri"].to_pylist(), 3))
+        raise SettingsError(
+            f"--input: {len(rows):,} images have no label ({names} …); expected a manifest with a"
+            " column `label`, or the folders 0_real and 1_fake in the path"
+        )
+    return table

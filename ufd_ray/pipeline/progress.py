@@ -1,0 +1,83 @@
+"""Plain lines while a run goes on, and what each stage took: from the stages' own reports."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+
+@ray.remote(num_cpus=0)
+class Tally:
+    """Counts what the stages report. Reports may be lost or doubled with a killed worker: they are
+    for the eye; the accounts of a run are made from its rows.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: Counter[str] = Counter()
+        self._images: Counter[str] = Counter()
+        self._errors = 0
+
+    def add(self, stage: str, num_images: int, seconds: float, num_errors: int = 0) -> None:
+        """Take one batch's report."""
+        self._images[stage] += num_images
+        self._seconds[stage] += seconds
+        self._errors += num_errors
+
+    def read(self) -> dict[str, Any]:
+        """All counts so far."""
+        return {
+            "images": dict(self._images),
+            "seconds": dict(self._seconds),
+            "errors": self._errors,
+        }
+
+
+@contextmanager
+def timed(tally: Any, stage: str, num_images: int) -> Iterator[Counter[str]]:
+    """Report a batch's time to the tally; the block may count its `errors` in what it is given."""
+    counts: Counter[str] = Counter()
+    begun = time.perf_counter()
+    yield counts
+    if tally is not None:
+        seconds = time.perf_counter() - begun
+        tally.add.remote(stage, num_images, seconds, counts["errors"])
+
+
+@contextmanager
+def progress_lines(tally: Any, last_stage: str, num_images: int, every_s: float) -> Iterator[None]:
+    """Print how far `last_stage` is, every `every_s` seconds, while the block runs."""
+    ended = threading.Event()
+    begun = time.monotonic()
+
+    def watch() -> None:
+        while not ended.wait(every_s):
+            counts = ray.get(tally.read.remote())
+            done = counts["images"].get(last_stage, 0)
+            print(progress_line(done, num_images, counts["errors"], time.monotonic() - begun))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def progress_line(done: int, total: int, errors: int, elapsed_s: float) -> str:
+    """One line: images done, errors, images/s since the start, time left."""
+    rate = done / elapsed_s if elapsed_s > 0 else 0.0
+    left = f"{_duration((total - done) / rate)} left" if rate else "starting"
+    return f"{done:,} of {total:,} images · {errors:,} errors · {rate:.1f} images/s · {left}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

@@ -1,0 +1,113 @@
+"""Parts → published scores: accounts checked, `duplicate_of` filled, counted as they pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ufd_ray.report import HISTOGRAM_EDGES
+from ufd_ray.schema import SCORES
+from ufd_ray.storage import Parts, PublishedFile, RunFolder, write_table
+
+
+@dataclass
+class Census:
+    """Counts over the rows that passed.
+
+    Attributes:
+        status: rows by `status`.
+        error_code: failed rows by `error_code`.
+        verdict: scored rows by `verdict`.
+        num_duplicates: rows with the same bytes as an earlier one.
+        histogram: scored rows by the deciding score, in the bins of `HISTOGRAM_EDGES`.
+    """
+
+    status: Counter[str] = field(default_factory=Counter)
+    error_code: Counter[str] = field(default_factory=Counter)
+    verdict: Counter[str] = field(default_factory=Counter)
+    num_duplicates: int = 0
+    histogram: Any = 0
+
+    def add(self, rows: Any, decider: str) -> None:
+        """Count a table of scores."""
+        for name in ("status", "error_code", "verdict"):
+            found = rows[name].drop_null().value_counts().to_pylist()
+            getattr(self, name).update({entry["values"]: entry["counts"] for entry in found})
+        self.num_duplicates += len(rows) - rows["duplicate_of"].null_count
+        scores = rows["probe_score" if decider == "probe" else "nn_vote"].drop_null()
+        self.histogram = self.histogram + np.histogram(scores.to_numpy(), HISTOGRAM_EDGES)[0]
+
+    @property
+    def num_images(self) -> int:
+        """All rows."""
+        return self.status.total()
+
+    @property
+    def error_rate(self) -> float:
+        """Share of the rows that failed, 0–1."""
+        return self.status["error"] / max(self.num_images, 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `run.json` has it."""
+        return {
+            "images": self.num_images,
+            "by_status": dict(self.status),
+            "by_error_code": dict(self.error_code),
+            "by_verdict": dict(self.verdict),
+            "duplicates": self.num_duplicates,
+        }
+
+
+def publish_scores(
+    run: RunFolder,
+    num_images: int,
+    further: tuple[Any, ...],
+    rows_per_file: int,
+    decider: str,
+    metadata: dict[str, str],
+) -> tuple[list[PublishedFile], Census]:
+    """Write `scores/`, and `embeddings/` where the parts have some.
+
+    Args:
+        run: the run.
+        num_images: rows of its manifest.
+        further: fields of the manifest's further columns.
+        rows_per_file: rows in one published file.
+        decider: the detector whose score the histogram shows.
+        metadata: run constants for the files' own metadata.
+
+    Raises:
+        AccountsError: rows were lost or doubled; nothing is written then.
+        StorageError: a file cannot be written.
+    """
+    parts = Parts(run.parts, run.options)
+    parts.check_accounts(num_images)
+    schema = pa.schema([*SCORES, *further])
+    census = Census()
+    files: list[PublishedFile] = []
+    tables: Iterator[Any] = parts.ranges(num_images, rows_per_file)
+    firsts = parts.first_with_same_content()
+    for number, rows in enumerate(tables):
+        scores = _fill_duplicate_of(rows, firsts).select(schema.names).cast(schema)
+        census.add(scores, decider)
+        name = f"part-{number:05d}.parquet"
+        files.append(write_table(run.uri, f"scores/{name}", scores, run.options, metadata))
+        if "embedding" in rows.column_names:
+            kept = rows.select(["image_id", "content_hash", "embedding"])
+            kept = kept.filter(pc.is_valid(kept["embedding"]))
+            files.append(write_table(run.uri, f"embeddings/{name}", kept, run.options, metadata))
+    return files, census
+
+
+def _fill_duplicate_of(rows: Any, firsts: Any) -> Any:
+    where = pc.index_in(rows["content_hash"], firsts["content_hash"])
+    first_id = firsts["first_id"].take(where)
+    own = pc.equal(first_id, rows["image_id"])
+    filled = pc.if_else(pc.fill_null(own, True), pa.scalar(None, pa.string()), first_id)
+    return rows.set_column(rows.column_names.index("duplicate_of"), "duplicate_of", filled)

@@ -1,0 +1,122 @@
+"""`report.html` of a run: one self-contained file, no script, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+HISTOGRAM_EDGES: npt.NDArray[np.float64] = np.linspace(0, 1, 21)
+"""Bins of the deciding score, 0–1."""
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --bar: #0b6e99; --page: #fff }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6edf3; --soft: #9aa4af; --line: #3a424c; --bar: #4fb3d9; --page: #12161b }
+}
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page);
+       max-width: 46rem; margin: 2.5rem auto; padding: 0 1rem }
+h1 { font-size: 1.5rem; margin-bottom: 0 } h2 { font-size: 1.1rem; margin-top: 2rem }
+p.lead { color: var(--soft); margin-top: .25rem }
+p.warning { border-left: 4px solid #b35900; padding-left: .75rem }
+table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line);
+         vertical-align: top; overflow-wrap: anywhere }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+figure { margin: 0 } figcaption { color: var(--soft); font-size: .9rem }
+svg { width: 100%; height: auto } svg rect { fill: var(--bar) }
+svg text { fill: var(--soft); font-size: 11px } svg line { stroke: var(--line) }
+svg line.threshold { stroke: var(--ink); stroke-dasharray: 4 3 }
+"""
+
+
+def render_run(run: dict[str, Any], histogram: npt.NDArray[np.int64]) -> str:
+    """The page of a published run.
+
+    Args:
+        run: what `run.json` holds. Names in it may be a stranger's: all are escaped.
+        histogram: (20,) images by the deciding score, bins of `HISTOGRAM_EDGES`.
+
+    Returns:
+        HTML; its size does not depend on the number of images.
+    """
+    counts, detectors = run["counts"], run["detectors"]
+    scored = counts["by_status"].get("scored", 0)
+    fake = counts["by_verdict"].get("fake", 0)
+    seconds = run["timings"]["whole_run_s"]
+    threshold = detectors["threshold"] if detectors["decided_by"] == "probe" else 0.5
+    share = f"{fake / scored:.1%}" if scored else "–"
+    warning = (
+        "<p class=warning>The encoder's weights are random: the scores mean nothing.</p>"
+        if detectors["weights_are_random"]
+        else ""
+    )
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>Run {html.escape(run["run_id"])}</title><style>{_STYLE}</style></head><body><main>
+<h1>Run {html.escape(run["run_id"])}</h1>
+<p class="lead">{html.escape(run["outcome"].replace("_", " "))} · {run["started_at"]} to
+{run["finished_at"]} · {counts["images"] / max(seconds, 1e-9):,.1f} images a second, start-up included</p>
+{warning}
+<p>{scored:,} of {counts["images"]:,} images were scored. {fake:,} of them ({share}) were called
+fake by the {"probe" if detectors["decided_by"] == "probe" else "neighbours' vote"}.</p>
+<h2>How the scores lie</h2>
+{_histogram(histogram, threshold)}
+<h2>What became of the images</h2>
+{_table([("verdict " + k, v) for k, v in sorted(counts["by_verdict"].items())]
+        + [("error " + k, v) for k, v in sorted(counts["by_error_code"].items())]
+        + [("same bytes as an earlier image", counts["duplicates"])])}
+<h2>Where the time went</h2>
+{_table([("whole run, seconds", seconds)]
+        + [(f"{k}, worker seconds", v) for k, v in run["timings"]["worker_seconds_by_stage"].items()])}
+<h2>What decided</h2>
+{_table([(k, v) for k, v in detectors.items() if k != "encoder"]
+        + [("encoder " + k, v) for k, v in detectors["encoder"].items()])}
+<h2>Settings and versions</h2>
+{_table([*run["settings"].items(), *run["versions"].items()])}
+</main></body></html>
+"""
+
+
+def _table(rows: list[tuple[str, Any]]) -> str:
+    cells = []
+    for name, value in rows:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        text = f"{value:,}" if is_number else html.escape(_words(value))
+        kind = " class=number" if is_number else ""
+        cells.append(f"<tr><th scope=row>{html.escape(name)}</th><td{kind}>{text}</td></tr>")
+    return f"<table>{''.join(cells)}</table>"
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "–"
+    return "–" if value is None else str(value)
+
+
+def _histogram(counts: npt.NDArray[np.int64], threshold: float) -> str:
+    width, height, foot = 640, 180, 22
+    top = max(int(counts.max()), 1)
+    step = width / len(counts)
+    bars = "".join(
+        f'<rect x="{i * step + 1:.1f}" y="{height - height * n / top:.1f}" width="{step - 2:.1f}"'
+        f' height="{height * n / top:.1f}"><title>{n:,} images</title></rect>'
+        for i, n in enumerate(map(int, counts))
+    )
+    ticks = "".join(
+        f'<text x="{width * t:.0f}" y="{height + 16}" text-anchor="{anchor}">{t:g}</text>'
+        for t, anchor in ((0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1, "end"))
+    )
+    at = width * threshold
+    label = f"Histogram of the deciding score over {int(counts.sum()):,} images"
+    return (
+        f'<figure><svg viewBox="0 0 {width} {height + foot}" role="img" aria-label="{label}">{bars}'
+        f'<line x1="0" x2="{width}" y1="{height}" y2="{height}"/>'
+        f'<line class="threshold" x1="{at}" x2="{at}" y1="0" y2="{height}"/>{ticks}</svg>'
+        f"<figcaption>Images by score, 0 real to 1 generated; the fullest bin holds {top:,}; the"
+        f" dashed line is the threshold {threshold:g}.</figcaption></figure>"
+    )

@@ -1,0 +1,104 @@
+"""The columns of every table that the project writes, with their Arrow types.
+
+Other people's queries rest on these names, types and this order; a test holds them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+FORMAT_VERSION = 1
+"""Version of the folder formats (run, bank, probe). Raised when a reader of the old one would err."""
+
+REAL, FAKE = 0, 1
+"""Values of a label."""
+
+TIMESTAMP: Any = pa.timestamp("us", tz="UTC")
+
+POSITION: Any = pa.field("position", pa.int64(), nullable=False)
+"""An image's place in its run's manifest, 0 … n-1: what the accounts go by."""
+
+IMAGE: tuple[Any, ...] = (
+    pa.field("image_id", pa.string(), nullable=False),
+    pa.field("uri", pa.string(), nullable=False),
+    pa.field("member", pa.string()),
+    pa.field("etag", pa.string()),
+    pa.field("size_bytes", pa.int64()),
+    pa.field("last_modified", TIMESTAMP),
+)
+"""Which image a row is about, and what the listing knew of it."""
+
+STATUS: tuple[Any, ...] = (
+    pa.field("status", pa.string()),
+    pa.field("error_code", pa.string()),
+    pa.field("error_message", pa.string()),
+    pa.field("content_hash", pa.string()),
+    pa.field("duplicate_of", pa.string()),
+    pa.field("format", pa.string()),
+    pa.field("width", pa.int32()),
+    pa.field("height", pa.int32()),
+)
+"""What became of it on the way to pixels."""
+
+NEIGHBOR: Any = pa.struct(
+    [
+        pa.field("image_id", pa.string()),
+        pa.field("uri", pa.string()),
+        pa.field("label", pa.int8()),
+        pa.field("source", pa.string()),
+        pa.field("similarity", pa.float32()),
+    ]
+)
+
+DETECTION: tuple[Any, ...] = (
+    pa.field("probe_logit", pa.float32()),
+    pa.field("probe_score", pa.float32()),
+    pa.field("probe_probability", pa.float32()),
+    pa.field("nn_vote", pa.float32()),
+    pa.field("nn_margin", pa.float32()),
+    pa.field("nn_real_distance", pa.float32()),
+    pa.field("nn_fake_distance", pa.float32()),
+    pa.field("out_of_bank", pa.bool_()),
+    pa.field("neighbors", pa.list_(NEIGHBOR)),
+    pa.field("verdict", pa.string()),
+)
+"""What the detectors said."""
+
+SCORES: tuple[Any, ...] = (*IMAGE, *STATUS, *DETECTION)
+"""The columns of `scores/`; the manifest's further columns follow them."""
+
+LABELS: tuple[Any, ...] = (
+    pa.field("label", pa.int8()),
+    pa.field("source", pa.string()),
+    pa.field("split", pa.string()),
+)
+"""Further columns of a manifest that have a meaning here; all others are carried through as they are."""
+
+MANIFEST: tuple[Any, ...] = (POSITION, *IMAGE)
+
+REJECTS: tuple[Any, ...] = (*IMAGE, *(field for field in STATUS if field.name != "duplicate_of"))
+"""Columns of a bank's `rejects.parquet`: the images that are not in it, with the reason."""
+
+
+def bank_row(dim: int, dtype: str) -> Any:
+    """Schema of a bank's shards.
+
+    Args:
+        dim: numbers in an embedding.
+        dtype: `float32` or `float16`, the stored precision.
+    """
+    value = {"float32": pa.float32(), "float16": pa.float16()}[dtype]
+    return pa.schema(
+        [
+            pa.field("image_id", pa.string(), nullable=False),
+            pa.field("uri", pa.string(), nullable=False),
+            pa.field("member", pa.string()),
+            pa.field("label", pa.int8(), nullable=False),
+            pa.field("source", pa.string()),
+            pa.field("split", pa.string(), nullable=False),
+            pa.field("view", pa.int16(), nullable=False),
+            pa.field("embedding", pa.list_(value, dim), nullable=False),
+        ]
+    )

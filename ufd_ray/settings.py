@@ -1,0 +1,161 @@
+"""The settings of every job: frozen, validated, each with its unit and default in one place.
+
+A field's name with dashes is its flag, as it stands its key in a `--config` file.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Device = Literal["auto", "cuda", "cpu"]
+Precision = Literal["auto", "fp32", "fp16", "bf16"]
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+
+
+class JobSettings(BaseModel):
+    """What every job knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    changes_no_row: ClassVar[frozenset[str]] = frozenset(
+        {"device", "batch_size", "num_encoders", "dry_run", "max_error_rate", "run_id"}
+        | {"fetch_timeout_s", "rows_per_file", "s3_endpoint", "weights", "progress_s"}
+    )
+    """Settings that may differ between two submissions of what is the same work."""
+
+    s3_endpoint: str | None = Field(
+        None, description="URL of an S3 server; without it, what the AWS environment says"
+    )
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The settings that decide what comes out, for comparing two submissions."""
+        return self.model_dump(mode="json", exclude=set(self.changes_no_row))
+
+
+class ImageSettings(JobSettings):
+    """Which images, how they are read, and what turns them into embeddings."""
+
+    input: list[str] = Field(
+        min_length=1,
+        description="prefix or folder of images, or a manifest (.parquet, .csv, .jsonl, .txt);"
+        " repeatable",
+    )
+    include: list[str] = Field(
+        [], description="only names below the prefix that match this glob; repeatable"
+    )
+    exclude: list[str] = Field(
+        [], description="no names below the prefix that match this glob; repeatable"
+    )
+    limit: int | None = Field(None, ge=1, description="only the first N images of the listing")
+    max_bytes: int = Field(
+        64 * 2**20, ge=1, description="largest file that is read, in bytes; larger ones: error rows"
+    )
+    max_pixels: int = Field(
+        100_000_000, ge=1, description="largest width × height that is decoded, in pixels"
+    )
+    fetch_timeout_s: float = Field(
+        60.0, gt=0, description="longest wait for one object, retries included, in seconds"
+    )
+    max_error_rate: float = Field(
+        0.1, ge=0, le=1, description="share of failed images above which the exit status is 3"
+    )
+    dry_run: bool = Field(
+        False, description="list, count, check every setting, read one image; write nothing"
+    )
+    weights: str | None = Field(
+        None, description="file or URI with the encoder's weights, where the machine has no hub"
+    )
+    device: Device = Field("auto", description="where the encoder runs; auto: CUDA when there is any")
+    precision: Precision = Field(
+        "auto", description="of the encoder; auto: fp32 on CPUs, fp16 on GPUs"
+    )
+    batch_size: int = Field(64, ge=1, le=4096, description="images that the encoder takes at once")
+    num_encoders: int | None = Field(
+        None, ge=1, description="encoder workers; without it, one a GPU, or one a CPU node"
+    )
+    progress_s: float = Field(10.0, gt=0, description="seconds between two lines of progress")
+
+
+class BuildBankSettings(ImageSettings):
+    """Encode labelled images into a feature bank.
+
+    Labels come from a manifest's `label` column, or from the folders `0_real` and `1_fake`.
+    """
+
+    output: str = Field(description="folder or URI of the new bank")
+    encoder: str = Field(
+        "clip-vit-l14", description="ARCH:WEIGHTS, or clip-vit-l14, clip-rn50, imagenet-rn50,"
+        " imagenet-vit-b16, lite0"
+    )
+    preprocess: Literal["crop", "resize"] = Field(
+        "crop", description="crop: centre crop, no resize (the paper's); resize: shorter side first"
+    )
+    dtype: Literal["float32", "float16"] = Field("float32", description="of the stored embeddings")
+    val_share: float = Field(
+        0.1, ge=0, lt=1, description="share of the images without a split that validate, 0–1"
+    )
+    rows_per_file: int = Field(50_000, ge=1, description="images in one shard")
+
+
+class ScoreSettings(ImageSettings):
+    """Score images with a feature bank, a probe, or both: one row an image, as Parquet."""
+
+    output: str = Field(description="root folder or URI; the run is written to ROOT/runs/RUN_ID")
+    bank: str | None = Field(None, description="folder or URI of a feature bank")
+    probe: str | None = Field(None, description="folder or URI of a probe")
+    run_id: str | None = Field(
+        None, pattern=_NAME, description="the run's name and idempotency key; without it, the time"
+    )
+    k: int = Field(9, ge=1, le=100, description="neighbours that vote, and are kept as evidence")
+    decide_by: Literal["probe", "neighbors"] | None = Field(
+        None, description="whose word the verdict is; without it, the probe's if there is one"
+    )
+    keep_embeddings: bool = Field(False, description="publish the embeddings beside the scores")
+    rows_per_file: int = Field(100_000, ge=1, description="rows in one published file")
+
+    @model_validator(mode="after")
+    def _has_a_detector(self) -> Self:
+        if self.bank is None and self.probe is None:
+            raise ValueError("neither --bank nor --probe is given: at least one has to decide")
+        if self.decide_by == "probe" and self.probe is None:
+            raise ValueError("--decide-by probe needs --probe")
+        if self.decide_by == "neighbors" and self.bank is None:
+            raise ValueError("--decide-by neighbors needs --bank")
+        return self
+
+    @property
+    def decider(self) -> Literal["probe", "neighbors"]:
+        """The detector whose word the verdict is."""
+        return self.decide_by or ("probe" if self.probe else "neighbors")
+
+
+class FitProbeSettings(JobSettings):
+    """Fit a linear probe on a feature bank, or import published weights."""
+
+    bank: str = Field(description="folder or URI of the feature bank")
+    output: str = Field(description="folder or URI of the new probe")
+    recipe: Literal["logistic", "paper"] = Field(
+        "logistic", description="logistic: L2-regularised, solved to its optimum; paper: AdamW with"
+        " the released schedule"
+    )
+    l2: float = Field(
+        0.1, gt=0, description="regularisation of logistic, as scikit-learn's C: smaller is stronger"
+    )
+    seed: int = Field(0, ge=0, description="of the paper recipe's initial weights and order")
+    num_workers: int = Field(2, ge=1, description="data-parallel workers")
+    import_: str | None = Field(
+        None, alias="import", description="a .pth file of the paper's authors instead of fitting"
+    )
+
+
+class DemoSettings(JobSettings):
+    """See the whole path on images that are made here: bank, probe, crawl, scores, table."""
+
+    output: str = Field("demo-output", description="folder for everything that the demo makes")
+    num_crops: int = Field(
+        200, ge=40, le=2000, description="real crops for the bank, and as many fakes"
+    )
+    seed: int = Field(0, ge=0, description="of the crops")

@@ -1,0 +1,138 @@
+"""A feature bank on storage: `bank.json` and its shards."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.storage.documents import read_document
+from ufd_ray.storage.objects import read_object
+from ufd_ray.storage.stores import StorageOptions
+from ufd_ray.storage.uris import join_uri
+
+
+@dataclass(frozen=True)
+class BankInfo:
+    """What `bank.json` says.
+
+    Attributes:
+        uri: the bank's folder.
+        encoder: the encoder's identity, as a dict.
+        dim: numbers in an embedding.
+        dtype: `float32` or `float16`, of the stored embeddings.
+        counts: rows by label, source, split and view.
+        shards: files with rows and checksums.
+        num_searchable: rows of view 0 and split `train`: what neighbours are searched in.
+    """
+
+    uri: str
+    encoder: dict[str, Any]
+    dim: int
+    dtype: str
+    counts: dict[str, dict[str, int]]
+    shards: list[dict[str, Any]]
+    num_searchable: int
+
+
+def read_bank_info(uri: str, options: StorageOptions) -> BankInfo:
+    """Read `bank.json`.
+
+    Raises:
+        SettingsError: there is no usable bank at `uri`.
+    """
+    content = read_document(uri, "bank.json", "--bank", options)
+    try:
+        return BankInfo(
+            uri=uri,
+            encoder=content["encoder"],
+            dim=content["dim"],
+            dtype=content["dtype"],
+            counts=content["counts"],
+            shards=content["shards"],
+            num_searchable=content["num_searchable"],
+        )
+    except KeyError as error:
+        raise SettingsError(f"--bank {uri}: bank.json lacks {error}") from error
+
+
+def read_shards(
+    bank: BankInfo, options: StorageOptions, columns: Sequence[str] | None = None
+) -> Iterator[Any]:
+    """Read the shards, one `pa.Table` at a time, each held against its checksum.
+
+    Args:
+        bank: what `bank.json` says.
+        options: how storage is reached.
+        columns: only these; None: all.
+
+    Raises:
+        StorageError: a shard is gone or not the one that `bank.json` names.
+    """
+    for shard in bank.shards:
+        try:
+            data = read_object(join_uri(bank.uri, *shard["name"].split("/")), options)
+        except FileNotFoundError as error:
+            raise StorageError(f"bank {bank.uri}: shard {shard['name']} is missing") from error
+        if hashlib.sha256(data).hexdigest() != shard["sha256"]:
+            raise StorageError(
+                f"bank {bank.uri}: shard {shard['name']} is damaged (its checksum differs from"
+                " bank.json's)"
+            )
+        yield pq.read_table(io.BytesIO(data), columns=columns)
+
+
+def read_searchable(bank: BankInfo, options: StorageOptions) -> Any:
+    """The rows that neighbours are searched in: view 0 of split `train`.
+
+    Returns:
+        `pa.Table` in one chunk: `image_id`, `uri`, `label`, `source`, `embedding`.
+
+    Raises:
+        StorageError: a shard is gone or damaged.
+    """
+    columns = ["image_id", "uri", "label", "source", "embedding"]
+    kept = []
+    for rows in read_shards(bank, options):
+        wanted = (np.asarray(rows["view"]) == 0) & (np.asarray(rows["split"]) == "train")
+        kept.append(rows.select(columns).filter(pa.array(wanted)))
+    return pa.concat_tables(kept).combine_chunks()
+
+
+def embedding_matrix(column: Any) -> npt.NDArray[np.floating[Any]]:
+    """A fixed-size-list column without nulls as a matrix, without a copy where it is one chunk.
+
+    Args:
+        column: `pa.Array` or `pa.ChunkedArray` of fixed_size_list<float>[dim], n rows.
+
+    Returns:
+        (n, dim), float32 or float16 as stored, perhaps read-only.
+    """
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+        if isinstance(column, pa.ChunkedArray):  # no chunk at all
+            column = pa.array([], column.type)
+    matrix: npt.NDArray[np.floating[Any]] = column.flatten().to_numpy(zero_copy_only=False)
+    return matrix.reshape(len(column), column.type.list_size)
+
+
+def embedding_column(
+    matrix: npt.NDArray[np.floating[Any]], valid: npt.NDArray[np.bool_] | None = None
+) -> Any:
+    """The inverse of `embedding_matrix`: (n, dim) → fixed_size_list<float>[dim].
+
+    Args:
+        matrix: (n, dim), float32 or float16.
+        valid: (n,), which rows are no nulls; None: all.
+    """
+    flat = pa.array(np.ascontiguousarray(matrix).reshape(-1))
+    mask = None if valid is None else pa.array(~valid)
+    return pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1], mask=mask)

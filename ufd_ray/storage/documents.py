@@ -1,0 +1,49 @@
+"""Our own JSON documents: `run.json`, `bank.json`, `probe.json`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.schema import FORMAT_VERSION
+from ufd_ray.storage.objects import read_object, write_object
+from ufd_ray.storage.stores import StorageOptions
+from ufd_ray.storage.uris import join_uri
+
+
+def write_document(
+    root: str, name: str, content: dict[str, Any], options: StorageOptions, *, if_absent: bool = False
+) -> None:
+    """Write `ROOT/NAME`, with the format's version first.
+
+    Raises:
+        FileExistsError: `if_absent`, and it is there.
+        StorageError: it cannot be written.
+    """
+    text = json.dumps({"format_version": FORMAT_VERSION, **content}, indent=2, ensure_ascii=False)
+    data = (text + "\n").encode("utf-8", "backslashreplace")
+    write_object(join_uri(root, name), data, options, if_absent=if_absent)
+
+
+def read_document(root: str, name: str, flag: str, options: StorageOptions) -> dict[str, Any]:
+    """Read `ROOT/NAME`, which the user named with `flag`.
+
+    Raises:
+        SettingsError: it is not there, or is no such document of a version that we know.
+    """
+    try:
+        content = json.loads(read_object(join_uri(root, name), options))
+    except FileNotFoundError as error:
+        raise SettingsError(f"{flag} {root}: there is no {name}") from error
+    except StorageError as error:
+        raise SettingsError(f"{flag} {root}: {error}") from error
+    except ValueError as error:
+        raise SettingsError(f"{flag} {root}: {name} is no JSON ({error})") from error
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if version != FORMAT_VERSION:
+        raise SettingsError(
+            f"{flag} {root}: {name} is of format version {version}; this release reads"
+            f" {FORMAT_VERSION}"
+        )
+    return dict(content)

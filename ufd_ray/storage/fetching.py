@@ -1,0 +1,192 @@
+"""Objects' names → their bytes, many at once; what went wrong with one is said in its own result."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from obstore import exceptions as obs
+
+from ufd_ray.errors import ErrorCode, FetchError, SettingsError
+from ufd_ray.storage.listing import modified_at
+from ufd_ray.storage.stores import StorageOptions, open_store, s3_client
+from ufd_ray.storage.uris import Location, parse_uri
+
+# obstore normalises or refuses these (empty, `.` and `..` segments, control characters).
+_ODD_KEY = re.compile(r"(^|/)(\.{0,2})(/|$)|[\x00-\x1f\x7f]")
+
+
+@dataclass(frozen=True)
+class Known:
+    """One object to fetch, with what its listing said of it (None: not known, not checked)."""
+
+    uri: str
+    etag: str | None = None
+    size_bytes: int | None = None
+    last_modified: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What came of it: `data`, or `error`; and what is now known of the object."""
+
+    known: Known
+    data: bytes | None = None
+    error: FetchError | None = None
+
+
+@dataclass(frozen=True)
+class FetchLimits:
+    """Bounds of fetching.
+
+    Attributes:
+        max_bytes: larger objects are not read (`too_many_bytes`).
+        num_concurrent: requests under way at once in one process.
+    """
+
+    max_bytes: int = 64 * 2**20
+    num_concurrent: int = 32
+
+
+def fetch(objects: Sequence[Known], options: StorageOptions, limits: FetchLimits) -> list[Fetched]:
+    """Fetch objects, in order, each one once: with their bytes or with a `FetchError`.
+
+    An object that is no longer what the listing saw (etag; for local files size and time of
+    modification) ends as `changed`: its row must not speak of bytes that nobody listed.
+    """
+    return asyncio.run(_fetch_all(objects, options, limits))
+
+
+async def _fetch_all(
+    objects: Sequence[Known], options: StorageOptions, limits: FetchLimits
+) -> list[Fetched]:
+    slots = asyncio.Semaphore(limits.num_concurrent)
+
+    async def bounded(known: Known) -> Fetched:
+        async with slots:
+            return await _fetch_one(known, options, limits)
+
+    return list(await asyncio.gather(*map(bounded, objects)))
+
+
+async def _fetch_one(known: Known, options: StorageOptions, limits: FetchLimits) -> Fetched:
+    try:
+        location = parse_uri(known.uri)
+    except SettingsError as error:
+        return Fetched(known, error=FetchError(ErrorCode.FORBIDDEN, str(error)))
+    try:
+        if known.size_bytes is not None:
+            _check_size(known.size_bytes, limits)
+        async with asyncio.timeout(options.timeout_s):
+            if location.scheme == "file":
+                return await asyncio.to_thread(_read_local, known, location, limits)
+            if location.scheme == "s3" and _ODD_KEY.search(location.key):
+                return await asyncio.to_thread(_get_boto3, known, location, options, limits)
+            return await _get_obstore(known, location, options, limits)
+    except FetchError as error:
+        return Fetched(known, error=error)
+    except TimeoutError:
+        message = f"no complete answer within {options.timeout_s:g} s"
+        return Fetched(known, error=FetchError(ErrorCode.TIMEOUT, message))
+    except (OSError, obs.BaseError, BotoCoreError, ClientError, ValueError) as error:
+        return Fetched(known, error=_classify(error))
+
+
+async def _get_obstore(
+    known: Known, location: Location, options: StorageOptions, limits: FetchLimits
+) -> Fetched:
+    store = open_store(location.scheme, location.bucket, options)
+    wanted: dict[str, Any] = {"if_match": f'"{known.etag}"'} if known.etag else {}
+    answer = await store.get_async(location.key, options=wanted)  # type: ignore[arg-type]
+    meta = answer.meta
+    _check_size(meta["size"], limits)
+    data = bytes(await answer.bytes_async())
+    etag = (meta["e_tag"] or "").strip('"') or None
+    now = Known(known.uri, etag, len(data), meta["last_modified"].astimezone(UTC))
+    return Fetched(now, data)
+
+
+def _get_boto3(
+    known: Known, location: Location, options: StorageOptions, limits: FetchLimits
+) -> Fetched:
+    wanted = {"IfMatch": f'"{known.etag}"'} if known.etag else {}
+    answer = s3_client(options).get_object(Bucket=location.bucket, Key=location.key, **wanted)
+    with answer["Body"] as body:
+        _check_size(answer["ContentLength"], limits)
+        data = body.read()
+    now = Known(
+        known.uri, answer["ETag"].strip('"'), len(data), answer["LastModified"].astimezone(UTC)
+    )
+    return Fetched(now, data)
+
+
+def _read_local(known: Known, location: Location, limits: FetchLimits) -> Fetched:
+    with open(os.fsencode(location.key), "rb") as file:
+        stat = os.fstat(file.fileno())
+        _check_size(stat.st_size, limits)
+        now = replace(known, size_bytes=stat.st_size, last_modified=modified_at(stat))
+        same_size = known.size_bytes in (None, now.size_bytes)
+        same_time = known.last_modified in (None, now.last_modified)
+        if not (same_size and same_time):
+            raise FetchError(
+                ErrorCode.CHANGED,
+                f"listed with {known.size_bytes} bytes of {known.last_modified},"
+                f" read with {now.size_bytes} bytes of {now.last_modified}",
+            )
+        return Fetched(now, file.read())
+
+
+def _check_size(size_bytes: int, limits: FetchLimits) -> None:
+    if size_bytes > limits.max_bytes:
+        raise FetchError(
+            ErrorCode.TOO_MANY_BYTES,
+            f"{size_bytes} bytes, more than the allowed {limits.max_bytes} (--max-bytes)",
+        )
+
+
+_BY_STATUS = {
+    400: ErrorCode.FORBIDDEN,  # what S3 answers to expired or malformed credentials
+    401: ErrorCode.FORBIDDEN,
+    403: ErrorCode.FORBIDDEN,
+    404: ErrorCode.NOT_FOUND,
+    408: ErrorCode.TIMEOUT,
+    412: ErrorCode.CHANGED,
+    429: ErrorCode.THROTTLED,
+    503: ErrorCode.THROTTLED,
+}
+
+
+def _classify(error: Exception) -> FetchError:
+    text = " ".join(str(error).split())
+    match error:
+        case obs.NotFoundError() | FileNotFoundError() | NotADirectoryError() | IsADirectoryError():
+            code = ErrorCode.NOT_FOUND
+        case obs.PermissionDeniedError() | obs.UnauthenticatedError() | PermissionError():
+            code = ErrorCode.FORBIDDEN
+        case obs.PreconditionError():
+            code = ErrorCode.CHANGED
+        case ClientError():
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            code = _BY_STATUS.get(status, ErrorCode.NETWORK)
+        case obs.BaseError():
+            code = _code_in(text)
+        case HTTPClientError() | OSError():
+            code = ErrorCode.TIMEOUT if "timed out" in text.lower() else ErrorCode.NETWORK
+        case _:
+            code = ErrorCode.NETWORK
+    return FetchError(code, text[:500])
+
+
+def _code_in(text: str) -> ErrorCode:
+    # obstore has one class for all that is left; the status stands in its text.
+    if status := re.search(r"\b(4\d\d|5\d\d) [A-Z][a-z]+", text):
+        return _BY_STATUS.get(int(status[1]), ErrorCode.NETWORK)
+    if re.search(r"timed? ?out|deadline", text, re.IGNORECASE):
+        return ErrorCode.TIMEOUT
+    return ErrorCode.NETWORK

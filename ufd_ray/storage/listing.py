@@ -1,0 +1,150 @@
+"""A prefix → the objects under it, page by page, names as they stand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import obstore
+from botocore.exceptions import BotoCoreError, ClientError
+from obstore.exceptions import BaseError
+
+from ufd_ray.errors import StorageError
+from ufd_ray.storage.objects import explain
+from ufd_ray.storage.stores import StorageOptions, open_store, s3_client
+from ufd_ray.storage.uris import Location, local_uri, object_uri, parse_uri
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What a listing knows of one object.
+
+    Attributes:
+        uri: its name, as it stands.
+        etag: version tag without quotes; None for local files.
+        size_bytes: its size.
+        last_modified: in UTC, to the microsecond.
+    """
+
+    uri: str
+    etag: str | None
+    size_bytes: int | None
+    last_modified: datetime | None
+
+
+def list_prefix(uri: str, options: StorageOptions) -> Iterator[list[ObjectInfo]]:
+    """List everything below a folder, recursively; a single object is its own listing.
+
+    `s3://bucket/crawl` means the folder `crawl/`, so that `crawl-2/` is not in it. Zero-byte keys
+    that end in `/` are folder markers, no images.
+
+    Yields:
+        Pages of at most 1,000 objects, in the storage's order (local files: sorted).
+
+    Raises:
+        FileNotFoundError: nothing at all is there.
+        StorageError: it cannot be listed.
+    """
+    location = parse_uri(uri)
+    pages = {"file": _list_local, "s3": _list_s3, "gs": _list_gs}[location.scheme]
+    some = False
+    try:
+        for page in pages(location, options):
+            some = some or bool(page)
+            if page:
+                yield page
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code == "NoSuchBucket":
+            raise FileNotFoundError(f"{uri}: there is no bucket {location.bucket!r}") from error
+        raise StorageError(f"{uri} cannot be listed: {explain(error)}") from error
+    except (BotoCoreError, BaseError, PermissionError) as error:
+        raise StorageError(f"{uri} cannot be listed: {explain(error)}") from error
+    if not some:
+        raise FileNotFoundError(f"{uri}: no objects there")
+
+
+def _list_local(location: Location, _: StorageOptions) -> Iterator[list[ObjectInfo]]:
+    root = os.fsencode(location.key)
+    if os.path.isfile(root):
+        yield [_local_info(root)]
+        return
+    page: list[ObjectInfo] = []
+    for folder, subfolders, names in os.walk(root, onerror=_raise):
+        subfolders.sort()
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            # Sockets, pipes and dangling links are no images; a pipe would block its reader.
+            if os.path.isfile(path):
+                page.append(_local_info(path))
+            if len(page) == _PAGE:
+                yield page
+                page = []
+    yield page
+
+
+def _raise(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _local_info(path: bytes) -> ObjectInfo:
+    stat = os.stat(path)
+    return ObjectInfo(local_uri(path), None, stat.st_size, modified_at(stat))
+
+
+def modified_at(stat: os.stat_result) -> datetime:
+    """When a local file was last modified: UTC, cut to the microsecond."""
+    seconds, rest = divmod(stat.st_mtime_ns // 1000, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+
+
+def _list_s3(location: Location, options: StorageOptions) -> Iterator[list[ObjectInfo]]:
+    paginator = s3_client(options).get_paginator("list_objects_v2")
+    folder = location.key if not location.key or location.key.endswith("/") else location.key + "/"
+    some = False
+    for page in paginator.paginate(Bucket=location.bucket, Prefix=folder):
+        entries = page.get("Contents", [])
+        some = some or bool(entries)
+        yield [
+            _s3_info(location.bucket, entry)
+            for entry in entries
+            if entry["Size"] or not entry["Key"].endswith("/")
+        ]
+    if not some and folder != location.key:
+        # Not a folder: perhaps the name of one object.
+        found = paginator.paginate(
+            Bucket=location.bucket, Prefix=location.key, PaginationConfig={"MaxItems": 1}
+        )
+        for page in found:
+            entries = [e for e in page.get("Contents", []) if e["Key"] == location.key]
+            yield [_s3_info(location.bucket, entry) for entry in entries]
+
+
+def _s3_info(bucket: str, entry: dict[str, Any]) -> ObjectInfo:
+    return ObjectInfo(
+        object_uri("s3", bucket, entry["Key"]),
+        entry["ETag"].strip('"'),
+        entry["Size"],
+        entry["LastModified"].astimezone(UTC),
+    )
+
+
+def _list_gs(location: Location, options: StorageOptions) -> Iterator[list[ObjectInfo]]:
+    store = open_store("gs", location.bucket, options)
+    for page in obstore.list(store, location.key.rstrip("/") or None, chunk_size=_PAGE):
+        yield [
+            ObjectInfo(
+                object_uri("gs", location.bucket, entry["path"]),
+                (entry["e_tag"] or "").strip('"') or None,
+                entry["size"],
+                entry["last_modified"].astimezone(UTC),
+            )
+            for entry in page
+            if entry["size"] or not entry["path"].endswith("/")
+        ]

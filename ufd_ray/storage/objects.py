@@ -1,0 +1,170 @@
+"""Whole objects by URI: read, write, write-if-absent. For our own files, not for crawled images."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import obstore
+from botocore.exceptions import BotoCoreError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+
+from ufd_ray.errors import StorageError
+from ufd_ray.storage.stores import StorageOptions, open_store
+from ufd_ray.storage.uris import Location, parse_uri
+
+
+def read_object(uri: str, options: StorageOptions) -> bytes:
+    """The bytes at `uri`.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        StorageError: it cannot be read.
+    """
+    location = parse_uri(uri)
+    with _clear_errors(uri, "read"):
+        if location.scheme == "file":
+            return Path(location.key).read_bytes()
+        store = open_store(location.scheme, location.bucket, options)
+        return bytes(obstore.get(store, location.key).bytes())
+
+
+def write_object(uri: str, data: bytes, options: StorageOptions, *, if_absent: bool = False) -> None:
+    """Put `data` at `uri`, whole or not at all.
+
+    Args:
+        uri: where.
+        data: what.
+        options: how storage is reached.
+        if_absent: leave what is there alone, and say so.
+
+    Raises:
+        FileExistsError: `if_absent`, and something is there.
+        StorageError: it cannot be written.
+    """
+    location = parse_uri(uri)
+    with _clear_errors(uri, "written"):
+        if location.scheme == "file":
+            _write_file(Path(location.key), data, if_absent)
+            return
+        store = open_store(location.scheme, location.bucket, options)
+        obstore.put(store, location.key, data, mode="create" if if_absent else "overwrite")
+
+
+def object_exists(uri: str, options: StorageOptions) -> bool:
+    """Whether an object (no folder) is at `uri`.
+
+    Raises:
+        StorageError: the storage does not say.
+    """
+    location = parse_uri(uri)
+    if location.scheme == "file":
+        return Path(location.key).is_file()
+    if not location.key or location.key.endswith("/"):
+        return False
+    try:
+        with _clear_errors(uri, "looked up"):
+            obstore.head(open_store(location.scheme, location.bucket, options), location.key)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def delete_objects(uris: list[str], options: StorageOptions) -> None:
+    """Delete objects of ours; those that are gone already are fine."""
+    for uri in uris:
+        location = parse_uri(uri)
+        with suppress(FileNotFoundError), _clear_errors(uri, "deleted"):
+            if location.scheme == "file":
+                Path(location.key).unlink()
+            else:
+                obstore.delete(
+                    open_store(location.scheme, location.bucket, options), location.key
+                )
+
+
+def list_folder(uri: str, options: StorageOptions) -> list[str]:
+    """URIs of the objects below a folder of ours (whose names are all plain), sorted."""
+    location = parse_uri(uri)
+    root = uri.rstrip("/")
+    if location.scheme == "file":
+        base = Path(location.key)
+        return sorted(f"{root}/{p.relative_to(base)}" for p in base.rglob("*") if p.is_file())
+    store = open_store(location.scheme, location.bucket, options)
+    prefix = location.key.rstrip("/") + "/"
+    with _clear_errors(uri, "listed"):
+        found = [entry["path"] for page in obstore.list(store, prefix) for entry in page]
+    return sorted(f"{root}/{path.removeprefix(prefix)}" for path in found)
+
+
+@contextmanager
+def local_copy(uri: str, options: StorageOptions) -> Iterator[Path]:
+    """A local file with the bytes at `uri`: the file itself, or a copy for as long as the block runs.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        StorageError: it cannot be read.
+    """
+    location = parse_uri(uri)
+    if location.scheme == "file":
+        if not Path(location.key).is_file():
+            raise FileNotFoundError(f"{uri}: no such file")
+        yield Path(location.key)
+        return
+    with tempfile.TemporaryDirectory(prefix="ufd-ray-") as folder:
+        copy = Path(folder, os.path.basename(location.key))
+        copy.write_bytes(read_object(uri, options))
+        yield copy
+
+
+def _write_file(path: Path, data: bytes, if_absent: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".writing-{uuid.uuid4().hex}")
+    try:
+        draft.write_bytes(data)
+        # A hard link is refused when the name is taken: the file systems' own put-if-absent.
+        if if_absent:
+            os.link(draft, path)
+        else:
+            os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _clear_errors(uri: str, verb: str) -> Iterator[None]:
+    try:
+        yield
+    except (NotFoundError, FileNotFoundError) as error:
+        if "NoSuchBucket" in str(error):
+            raise StorageError(f"{uri} cannot be {verb}: there is no such bucket") from error
+        raise FileNotFoundError(f"{uri}: nothing is there") from error
+    except (AlreadyExistsError, FileExistsError) as error:
+        raise FileExistsError(f"{uri} exists already") from error
+    except (BaseError, BotoCoreError, OSError) as error:
+        raise StorageError(f"{uri} cannot be {verb}: {explain(error)}") from error
+
+
+def explain(error: BaseException) -> str:
+    """What a storage client's error means, in one line without secrets or stack traces."""
+    text = " ".join(str(error).split())
+    for sign, meaning in _MEANINGS.items():
+        if sign in text:
+            return meaning
+    return text[:300]
+
+
+_MEANINGS = {
+    "SignatureDoesNotMatch": "the server refuses the signature: the secret key is wrong (SignatureDoesNotMatch)",
+    "InvalidAccessKeyId": "the server does not know the access key (InvalidAccessKeyId)",
+    "ExpiredToken": "the credentials have expired (ExpiredToken)",
+    "no S3 credentials found": "no S3 credentials found: set AWS_PROFILE or AWS_ACCESS_KEY_ID and"
+    " AWS_SECRET_ACCESS_KEY, or give the machine a role",
+    "NoSuchBucket": "there is no such bucket",
+    "AccessDenied": "the credentials are not allowed to do this (AccessDenied)",
+    "Connection refused": "the server does not answer (connection refused)",
+}

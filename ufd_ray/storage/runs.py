@@ -1,0 +1,125 @@
+"""A run's folder `ROOT/runs/RUN_ID`: claimed once, published whole, marked by `_SUCCESS` last of all."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.storage.documents import write_document
+from ufd_ray.storage.objects import (
+    delete_objects,
+    list_folder,
+    object_exists,
+    read_object,
+    write_object,
+)
+from ufd_ray.storage.stores import StorageOptions
+from ufd_ray.storage.uris import join_uri
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The places of one run.
+
+    Attributes:
+        root: what `--output` names.
+        run_id: the run's name.
+        options: how storage is reached.
+    """
+
+    root: str
+    run_id: str
+    options: StorageOptions
+
+    @property
+    def uri(self) -> str:
+        """The run's folder."""
+        return join_uri(self.root, "runs", self.run_id)
+
+    @property
+    def manifest(self) -> str:
+        """The run's own manifest: what it went by, whatever the bucket does meanwhile."""
+        return join_uri(self.uri, "manifest")
+
+    @property
+    def parts(self) -> str:
+        """Where rows are appended until publication."""
+        return join_uri(self.uri, "parts")
+
+    def claim(self, settings: dict[str, Any], fingerprint: dict[str, Any]) -> bool:
+        """Take the name for this run; a name is taken once.
+
+        Args:
+            settings: all of them, for the record.
+            fingerprint: those that decide what comes out.
+
+        Returns:
+            False when this very run has been published already and nothing is left to do.
+
+        Raises:
+            SettingsError: the name belongs to another run or to an unfinished one, or nothing can
+                be written there.
+        """
+        begun = {
+            "run_id": self.run_id,
+            "outcome": "running",
+            "started_at": utc_now(),
+            "settings": settings,
+            "fingerprint": fingerprint,
+        }
+        try:
+            write_document(self.uri, "run.json", begun, self.options, if_absent=True)
+        except FileExistsError:
+            return self._compare(fingerprint)
+        except StorageError as error:
+            raise SettingsError(f"--output {self.root}: not writable ({error})") from error
+        return True
+
+    def _compare(self, fingerprint: dict[str, Any]) -> bool:
+        earlier = json.loads(read_object(join_uri(self.uri, "run.json"), self.options))
+        then = earlier.get("fingerprint", {})
+        if differences := describe_differences(then, fingerprint):
+            raise SettingsError(
+                f"--run-id {self.run_id} belongs to a run with other settings: {differences};"
+                " choose another id"
+            )
+        if not object_exists(join_uri(self.uri, "_SUCCESS"), self.options):
+            raise SettingsError(
+                f"--run-id {self.run_id} is unfinished (outcome {earlier.get('outcome')!r});"
+                " choose another id"
+            )
+        return False
+
+    def finish(self, content: dict[str, Any], report: str) -> None:
+        """Write `report.html`, `run.json` and, last of all, `_SUCCESS`."""
+        write_object(join_uri(self.uri, "report.html"), report.encode(), self.options)
+        write_document(self.uri, "run.json", content, self.options)
+        write_object(join_uri(self.uri, "_SUCCESS"), b"", self.options)
+
+    def fail(self, content: dict[str, Any]) -> None:
+        """Leave a `run.json` that says so; nothing is published."""
+        write_document(self.uri, "run.json", content, self.options)
+
+    def drop_parts(self) -> None:
+        """Delete what publication has replaced."""
+        delete_objects(list_folder(self.parts, self.options), self.options)
+
+
+def describe_differences(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """The settings that differ, each with both values; empty when none does."""
+    names = sorted(k for k in then.keys() | now.keys() if then.get(k) != now.get(k))
+    return ", ".join(f"{name} was {then.get(name)!r}, is {now.get(name)!r}" for name in names)
+
+
+def new_run_id() -> str:
+    """A run id from the time (UTC), with six random hex digits against twins."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ-") + secrets.token_hex(3)
+
+
+def utc_now() -> str:
+    """This moment, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

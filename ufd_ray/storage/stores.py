@@ -1,0 +1,122 @@
+"""The one place where object stores and file systems are opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.config
+import pyarrow.fs
+from obstore.fsspec import FsspecStore
+from obstore.store import ClientConfig, GCSStore, RetryConfig, S3Store
+
+from ufd_ray.errors import SettingsError
+from ufd_ray.storage.credentials import BotoCredentials
+from ufd_ray.storage.uris import Location
+
+
+@dataclass(frozen=True)
+class StorageOptions:
+    """How storage is reached. Holds no secret; travels to every worker.
+
+    Attributes:
+        s3_endpoint: URL of an S3 server; None: what the AWS environment variables say.
+        timeout_s: longest wait for one request, its retries included, in seconds.
+        credentials_ttl_s: seconds after which boto3's chain is asked again.
+    """
+
+    s3_endpoint: str | None = None
+    timeout_s: float = 60.0
+    credentials_ttl_s: float = 300.0
+
+
+@lru_cache(maxsize=64)
+def open_store(scheme: str, bucket: str, options: StorageOptions) -> S3Store | GCSStore:
+    """An obstore client for one bucket, one per process.
+
+    Raises:
+        SettingsError: the scheme is none of s3, gs.
+    """
+    retries, client = _patience(options)
+    if scheme == "s3":
+        return S3Store(bucket, retry_config=retries, client_options=client, **_s3(options))
+    if scheme == "gs":
+        return GCSStore(bucket, retry_config=retries, client_options=client)
+    raise SettingsError(f"{scheme}:// is no object store: expected s3 or gs")
+
+
+@lru_cache(maxsize=8)
+def s3_client(options: StorageOptions) -> Any:
+    """A boto3 client: for listing, and for the few keys that obstore cannot name."""
+    # Servers of one's own rarely have a host name for every bucket: they get path-style addresses.
+    styled = {"addressing_style": "path"} if _custom_endpoint(options) else {}
+    return boto3.client(
+        "s3",
+        endpoint_url=options.s3_endpoint,
+        region_name=_region(),
+        config=botocore.config.Config(
+            connect_timeout=min(10.0, options.timeout_s),
+            read_timeout=options.timeout_s,
+            retries={"mode": "standard", "total_max_attempts": 8},
+            s3=styled,
+        ),
+    )
+
+
+def open_filesystem(location: Location, options: StorageOptions) -> Any:
+    """A pyarrow file system for Parquet, over the same client and credentials. Paths: `Location.path`."""
+    if location.scheme == "file":
+        return pyarrow.fs.LocalFileSystem()
+    retries, client = _patience(options)
+    settings = _s3(options) if location.scheme == "s3" else {}
+    store = FsspecStore(
+        location.scheme, retry_config=retries, client_options=client, **settings
+    )
+    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store))
+
+
+def _patience(options: StorageOptions) -> tuple[RetryConfig, ClientConfig]:
+    # Throttling answers at once and is retried until the retry budget ends; it ends before the
+    # request's own time, so that the error says "throttled" rather than "timeout".
+    retries = RetryConfig(
+        max_retries=20,
+        retry_timeout=timedelta(seconds=0.8 * options.timeout_s),
+        backoff={
+            "init_backoff": timedelta(milliseconds=100),
+            "max_backoff": timedelta(seconds=5),
+            "base": 2,
+        },
+    )
+    client = ClientConfig(
+        timeout=timedelta(seconds=options.timeout_s),
+        connect_timeout=timedelta(seconds=min(10.0, options.timeout_s)),
+        allow_http=True,
+    )
+    return retries, client
+
+
+def _s3(options: StorageOptions) -> dict[str, Any]:
+    endpoint = _custom_endpoint(options)
+    settings: dict[str, Any] = {
+        "credential_provider": BotoCredentials(options.credentials_ttl_s),
+        "region": _region(),
+    }
+    if endpoint:
+        settings |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
+    return settings
+
+
+def _custom_endpoint(options: StorageOptions) -> str | None:
+    # boto3 knows best what flag, AWS_ENDPOINT_URL(_S3) and the profile together come to.
+    client = boto3.client("s3", endpoint_url=options.s3_endpoint, region_name=_region())
+    url = str(client.meta.endpoint_url)
+    host = (urlsplit(url).hostname or "").removesuffix(".cn")
+    return None if host.endswith(".amazonaws.com") else url
+
+
+def _region() -> str:
+    return boto3.Session().region_name or "us-east-1"
