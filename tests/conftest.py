@@ -13,6 +13,7 @@ import pytest
 
 from tests.servers.s3 import S3Server, start_s3_server
 
+S3_KIND = pytest.StashKey[str]()
 LOOPBACK = "127.0.0.1,localhost"
 RAY_QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -71,6 +72,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("no CUDA device on this machine")
 
 
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if S3_KIND in config.stash:
+        terminalreporter.write_line(f"S3 server of these tests: {config.stash[S3_KIND]}")
+
+
 def _has_cuda() -> bool:
     import torch  # takes seconds, and most runs select no such test
 
@@ -78,9 +86,10 @@ def _has_cuda() -> bool:
 
 
 @pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
+def s3_server(pytestconfig: pytest.Config) -> Iterator[S3Server]:
     """A real S3 server, started once, when the first test asks for it."""
     with start_s3_server() as server:
+        pytestconfig.stash[S3_KIND] = server.kind
         yield server
 
 

@@ -10,33 +10,21 @@ import argparse
 import difflib
 import sys
 from collections.abc import Callable, Sequence
-from enum import IntEnum
 from pathlib import Path
-from typing import Any, NoReturn, get_args, get_origin
+from typing import Any, NoReturn, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from ufd_ray.errors import SettingsError, UfdError
+from ufd_ray.outcome import Outcome
 from ufd_ray.settings import JobSettings
 
-
-class Outcome(IntEnum):
-    """How a job ended; the value is its exit status, the name (in lower case) stands in `run.json`."""
-
-    PUBLISHED = 0
-    FAILED = 1
-    UNUSABLE_SETTINGS = 2
-    PUBLISHED_WITH_ERRORS = 3
-
-    @property
-    def word(self) -> str:
-        """The name under which `run.json` knows it."""
-        return self.name.lower()
+S = TypeVar("S", bound=JobSettings)
 
 
-def run_job[S: JobSettings](
+def run_job(
     settings_class: type[S], job: Callable[[S], Outcome], argv: Sequence[str] | None = None
 ) -> NoReturn:
     """Read the settings, run the job, exit with its outcome. Errors of ours are one line each."""
@@ -52,7 +40,7 @@ def run_job[S: JobSettings](
     sys.exit(outcome)
 
 
-def read_settings[S: JobSettings](settings_class: type[S], argv: Sequence[str]) -> S:
+def read_settings(settings_class: type[S], argv: Sequence[str]) -> S:
     """Settings from a command line; its flags win over those of a `--config` file.
 
     Raises:

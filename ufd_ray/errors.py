@@ -1,14 +1,14 @@
 """Every error that the project raises on purpose, and what each one means to a caller.
 
-    UfdError
-    ├── SettingsError    what was asked for cannot be done: exit status 2, nothing was started
-    ├── IdentityError    two encoders that must be the same one are not
-    ├── StorageError     an object store or a file system refused
-    ├── AccountsError    rows in ≠ rows out: nothing is published
-    └── ImageError       one image; never ends a run, always becomes that image's row
-        ├── FetchError   its bytes could not be had
-        ├── DecodeError  its bytes are no image that we accept
-        └── ModelError   the encoder gave no usable embedding
+UfdError
+├── SettingsError    what was asked for cannot be done: exit status 2, nothing was started
+├── IdentityError    two encoders that must be the same one are not
+├── StorageError     an object store or a file system refused
+├── AccountsError    rows in ≠ rows out: nothing is published
+└── ImageError       one image; never ends a run, always becomes that image's row
+    ├── FetchError   its bytes could not be had
+    ├── DecodeError  its bytes are no image that we accept
+    └── ModelError   the encoder gave no usable embedding
 """
 
 from __future__ import annotations

@@ -68,7 +68,9 @@ class ImageSettings(JobSettings):
     weights: str | None = Field(
         None, description="file or URI with the encoder's weights, where the machine has no hub"
     )
-    device: Device = Field("auto", description="where the encoder runs; auto: CUDA when there is any")
+    device: Device = Field(
+        "auto", description="where the encoder runs; auto: CUDA when there is any"
+    )
     precision: Precision = Field(
         "auto", description="of the encoder; auto: fp32 on CPUs, fp16 on GPUs"
     )
@@ -87,8 +89,9 @@ class BuildBankSettings(ImageSettings):
 
     output: str = Field(description="folder or URI of the new bank")
     encoder: str = Field(
-        "clip-vit-l14", description="ARCH:WEIGHTS, or clip-vit-l14, clip-rn50, imagenet-rn50,"
-        " imagenet-vit-b16, lite0"
+        "clip-vit-l14",
+        description="ARCH:WEIGHTS, or clip-vit-l14, clip-rn50, imagenet-rn50,"
+        " imagenet-vit-b16, lite0",
     )
     preprocess: Literal["crop", "resize"] = Field(
         "crop", description="crop: centre crop, no resize (the paper's); resize: shorter side first"
@@ -138,11 +141,14 @@ class FitProbeSettings(JobSettings):
     bank: str = Field(description="folder or URI of the feature bank")
     output: str = Field(description="folder or URI of the new probe")
     recipe: Literal["logistic", "paper"] = Field(
-        "logistic", description="logistic: L2-regularised, solved to its optimum; paper: AdamW with"
-        " the released schedule"
+        "logistic",
+        description="logistic: L2-regularised, solved to its optimum; paper: AdamW with"
+        " the released schedule",
     )
     l2: float = Field(
-        0.1, gt=0, description="regularisation of logistic, as scikit-learn's C: smaller is stronger"
+        0.1,
+        gt=0,
+        description="regularisation of logistic, as scikit-learn's C: smaller is stronger",
     )
     seed: int = Field(0, ge=0, description="of the paper recipe's initial weights and order")
     num_workers: int = Field(2, ge=1, description="data-parallel workers")

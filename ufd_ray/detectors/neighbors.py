@@ -147,7 +147,8 @@ def vote(neighbors: Neighbors, labels: NDArray[np.integer]) -> NDArray[np.float3
         (q,) float32, 0 … 1. The verdict is fake where it is over one half.
     """
     fake = np.asarray(labels)[neighbors.index] == FAKE
-    return fake.mean(axis=1, dtype=np.float64).astype(np.float32)
+    share: NDArray[np.float32] = fake.mean(axis=1, dtype=np.float64).astype(np.float32)
+    return share
 
 
 def margin(neighbors: Neighbors) -> NDArray[np.float32]:

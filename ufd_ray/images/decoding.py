@@ -88,7 +88,7 @@ def _typed_errors(data: bytes) -> Iterator[None]:
         ) from error
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001 - a stranger's file may raise anything in a decoder
+    except Exception as error:
         raise _broken(data, str(error) or type(error).__name__) from error
 
 

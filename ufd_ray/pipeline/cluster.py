@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import secrets
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-from ufd_ray.errors import UfdError
-
-# Read by Ray when it is imported, so set before that. On a cluster the cluster's own word counts.
-if "RAY_ADDRESS" not in os.environ:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if "RAY_AUTH_MODE" not in os.environ:
-        # A cluster of our own, for this process alone: a token of its own, none left at home.
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-
-import logging
+from typing import Any
 
 import ray
 import ray.data
 import ray.exceptions
+
+from ufd_ray.errors import UfdError
 
 
 @dataclass(frozen=True)
@@ -46,11 +36,11 @@ class Cluster:
 def join_cluster() -> Cluster:
     """Join the Ray cluster that this process belongs to, or start one on this machine."""
     if not ray.is_initialized():
-        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if os.environ.get("RAY_ADDRESS"):
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if not os.environ.get("RAY_ADDRESS"):
+            quiet["include_dashboard"] = False
+        with _without_greeting():
             ray.init(**quiet)
-        else:
-            ray.init(include_dashboard=False, **quiet)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -84,10 +74,33 @@ def our_errors_only() -> Iterator[None]:
 
 
 def _find_ours(error: BaseException | None) -> UfdError | None:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
+    # Depth first through what Ray wrapped around it; a Train failure wraps one error a worker.
+    pending, seen = [error], set[int]()
+    while pending:
+        error = pending.pop()
+        if error is None or id(error) in seen:
+            continue
+        seen.add(id(error))
         if isinstance(error, UfdError) and not isinstance(error, ray.exceptions.RayError):
             return error
-        seen.add(id(error))
-        error = getattr(error, "cause", None) or error.__cause__ or error.__context__
+        pending += [error.__context__, error.__cause__, getattr(error, "cause", None)]
+        pending += getattr(error, "worker_failures", {}).values()
     return None
+
+
+@contextmanager
+def _without_greeting() -> Iterator[None]:
+    """Keep from the terminal that Ray's core tells of its own log level; show it if Ray fails."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        terminal = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(terminal, kept.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)

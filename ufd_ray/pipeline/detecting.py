@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import ray
 
-from ufd_ray.detectors import NeighborSearch, Probe, margin, sigmoid, verdicts, vote
+from ufd_ray.detectors import NeighborSearch, Probe, margin, verdicts, vote
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.schema import DETECTION, NEIGHBOR, SCORES
 from ufd_ray.storage import embedding_matrix
@@ -40,9 +40,9 @@ class DetectGenerated:
         keep_embeddings: bool = False,
         tally: Any = None,
     ) -> None:
-        self._bank = None if bank is None else ray.get(bank)
         self._search = None
-        if self._bank is not None:
+        if bank is not None:
+            self._bank: Any = ray.get(bank)
             self._labels = np.asarray(self._bank["label"], np.int8)
             self._search = NeighborSearch(
                 embedding_matrix(self._bank["embedding"]),
@@ -90,7 +90,7 @@ class DetectGenerated:
         if self._probe is not None:
             logits = self._probe.logits(embeddings)
             found["probe_logit"] = logits
-            found["probe_score"] = sigmoid(logits)
+            found["probe_score"] = self._probe.scores(embeddings)
         if self._search is not None:
             near = self._search.search(embeddings, self._k)
             found["nn_vote"] = vote(near, self._labels)

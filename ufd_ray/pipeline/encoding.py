@@ -9,12 +9,23 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from ufd_ray.encoders import Encoder, EncoderIdentity, EncoderSpec, require_same
-from ufd_ray.errors import ErrorCode
-from ufd_ray.pipeline.cluster import cpus_of_this_node
+from ufd_ray.encoders import (
+    Encoder,
+    EncoderIdentity,
+    EncoderSpec,
+    Precision,
+    PreprocessMode,
+    require_same,
+    resolve_device,
+    resolve_precision,
+)
+from ufd_ray.errors import ErrorCode, SettingsError
+from ufd_ray.pipeline.cluster import Cluster, cpus_of_this_node
+from ufd_ray.pipeline.inputs import storage_options
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.reading import pixel_batch
-from ufd_ray.storage import StorageOptions, embedding_column, local_copy
+from ufd_ray.settings import ImageSettings
+from ufd_ray.storage import StorageOptions, embedding_column, object_exists
 
 
 @dataclass(frozen=True)
@@ -31,10 +42,10 @@ class EncoderPlan:
     """
 
     spec: str
-    preprocess: str
+    preprocess: PreprocessMode
     weights: str | None
     device: str
-    precision: str
+    precision: Precision
     dtype: str
 
     def load(self, storage: StorageOptions, expected: EncoderIdentity | None = None) -> Encoder:
@@ -44,20 +55,25 @@ class EncoderPlan:
             IdentityError: it is another one.
             UfdError: the weights cannot be had or do not fit.
         """
-        spec = EncoderSpec.parse(self.spec)
-        how = {"preprocess": self.preprocess, "device": self.device, "precision": self.precision}
-        if self.weights is None:
-            encoder = Encoder.load(spec, **how)
-        else:
-            with local_copy(self.weights, storage) as file:
-                encoder = Encoder.load(spec, weights_file=str(file), **how)
+        encoder = Encoder.load(
+            EncoderSpec.parse(self.spec),
+            preprocess=self.preprocess,
+            weights_file=self.weights,
+            device=self.device,
+            precision=self.precision,
+            storage=storage,
+        )
         if expected is not None:
-            require_same(expected, encoder.identity, "the bank's or probe's", "the loaded encoder")
+            require_same(expected, encoder.identity, "bank or probe", "the weights found here")
         return encoder
 
 
 def plan_encoder(
-    settings: ImageSettings, spec: str, preprocess: str, dtype: str, cluster: Cluster
+    settings: ImageSettings,
+    spec: str,
+    preprocess: PreprocessMode,
+    dtype: str,
+    cluster: Cluster,
 ) -> EncoderPlan:
     """Decide where and in which precision the encoder runs, and say so in one line.
 
@@ -117,7 +133,7 @@ class EncodeImages:
             embeddings = np.zeros((len(rows), encoder.dim), self._dtype)
             embeddings[valid] = encoder.encode(pixels).astype(self._dtype)
             # All zeros have no direction, so no cosine: as useless as a NaN.
-            usable = np.isfinite(embeddings).all(axis=1) & embeddings.any(axis=1)
+            usable = np.asarray(np.isfinite(embeddings).all(axis=1) & embeddings.any(axis=1))
             counts["errors"] = int((~usable).sum())
         for row in np.flatnonzero(valid & ~usable):
             rows = _mark_not_finite(rows, int(row))

@@ -1,6 +1,6 @@
 """The flow, one statement an arrow, its resources beside it.
 
-    manifest ─fetch─▶ bytes ─decode─▶ pixels ─encode─▶ embedding ─detect─▶ row ─append─▶ parts
+manifest ─fetch─▶ bytes ─decode─▶ pixels ─encode─▶ embedding ─detect─▶ row ─append─▶ parts
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ufd_ray.encoders import EncoderIdentity
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.detecting import DetectGenerated
 from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan
-from ufd_ray.pipeline.progress import Tally
+from ufd_ray.pipeline.progress import start_tally
 from ufd_ray.pipeline.reading import decode_images, fetch_images
 from ufd_ray.settings import ImageSettings
 from ufd_ray.storage import FetchLimits, StorageOptions, open_filesystem, parse_uri
@@ -56,7 +56,11 @@ class Flow:
         arrow: dict[str, Any] = {"batch_format": "pyarrow", "zero_copy_batch": True}
         files = open_filesystem(parse_uri(manifest), self.storage)
         rows = ray.data.read_parquet(
-            parse_uri(manifest).path, filesystem=files, ray_remote_args={"num_cpus": _LIGHT}
+            # No partitioning: a folder named `date=…` above the manifest is no column of it.
+            parse_uri(manifest).path,
+            filesystem=files,
+            partitioning=None,
+            num_cpus=_LIGHT,
         )
         rows = rows.repartition(target_num_rows_per_block=_ROWS_PER_BLOCK)
         rows = rows.map_batches(
@@ -85,7 +89,6 @@ class Flow:
             compute=ActorPoolStrategy(size=self.num_encoders),
             num_gpus=1 if on_gpu else 0,
             num_cpus=_LIGHT if on_gpu else 2 * _LIGHT,
-            scheduling_strategy="SPREAD",
             **arrow,
         )
 
@@ -127,5 +130,5 @@ def make_flow(
         max_pixels=settings.max_pixels,
         limits=FetchLimits(max_bytes=settings.max_bytes),
         storage=storage,
-        tally=Tally.remote(),
+        tally=start_tally(),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,14 +12,13 @@ from typing import Any
 import ray
 
 
-@ray.remote(num_cpus=0)
 class Tally:
     """Counts what the stages report. Reports may be lost or doubled with a killed worker: they are
     for the eye; the accounts of a run are made from its rows.
     """
 
     def __init__(self) -> None:
-        self._seconds: Counter[str] = Counter()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
         self._images: Counter[str] = Counter()
         self._errors = 0
 
@@ -36,6 +35,11 @@ class Tally:
             "seconds": dict(self._seconds),
             "errors": self._errors,
         }
+
+
+def start_tally() -> Any:
+    """A tally of its own for a run, as an actor that takes no CPU from it."""
+    return ray.remote(num_cpus=0)(Tally).remote()
 
 
 @contextmanager

@@ -35,9 +35,7 @@ def fetch_images(
         `content_hash` (SHA-256 of the bytes, hex), and what is now known of the objects.
     """
     with timed(tally, "fetch", len(rows)):
-        known = [
-            Known(**row) for row in rows.select(["uri", *_KNOWN]).to_pylist()
-        ]
+        known = [Known(**row) for row in rows.select(["uri", *_KNOWN]).to_pylist()]
         fetched = fetch(known, storage, limits)
     for name in _KNOWN:
         rows = _put(rows, name, [getattr(f.known, name) for f in fetched])
@@ -69,7 +67,10 @@ def decode_images(
     pixels: list[bytes | None] = []
     with timed(tally, "decode", len(rows)):
         for data in rows["data"]:
-            kind, sides, cut, error = None, (None, None), None, None
+            kind: str | None = None
+            sides: tuple[int | None, int | None] = (None, None)
+            cut: bytes | None = None
+            error: ImageError | None = None
             if data.is_valid:
                 try:
                     image = decode(data.as_py(), max_pixels=max_pixels)

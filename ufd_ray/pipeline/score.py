@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
 import ray
 
-from ufd_ray.command_line import Outcome
+from ufd_ray import __version__
 from ufd_ray.detectors import Probe
 from ufd_ray.encoders import EncoderIdentity, require_same
 from ufd_ray.errors import IdentityError, SettingsError
+from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import Cluster, join_cluster, our_errors_only
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.flow import make_flow
@@ -33,7 +35,7 @@ from ufd_ray.storage import (
     utc_now,
 )
 
-_VERSIONS = ("ufd-ray", "ray", "torch", "torchvision", "timm", "open_clip_torch", "pillow", "numpy")
+_VERSIONS = ("ray", "torch", "torchvision", "timm", "open_clip_torch", "pillow", "numpy")
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,8 @@ def score(settings: ScoreSettings) -> Outcome:
     detectors = _read_detectors(settings, storage)
     with our_errors_only():
         cluster = join_cluster()
-        spec = f"{detectors.encoder.arch}:{detectors.encoder.weights}"
-        plan = plan_encoder(
-            settings, spec, detectors.encoder.preprocess, detectors.dtype, cluster
-        )
+        spec = detectors.encoder.spec
+        plan = plan_encoder(settings, spec, detectors.encoder.preprocess, detectors.dtype, cluster)
         if settings.dry_run:
             rehearse(settings, detectors.encoder.preprocess, detectors.encoder.input_size, storage)
             print("dry run: every setting can be used; nothing was scored")
@@ -102,7 +102,7 @@ class _Run:
             "settings": settings.model_dump(mode="json"),
             "fingerprint": settings.fingerprint(),
             "detectors": _describe(settings, detectors, plan),
-            "versions": {name: version(name) for name in _VERSIONS},
+            "versions": {"ufd-ray": __version__} | {name: version(name) for name in _VERSIONS},
         }
 
     def work(self) -> Outcome:
@@ -132,13 +132,14 @@ class _Run:
         bank = None
         if detectors.bank is not None:
             # Read by a worker, kept once a node in the object store; never in the driver.
-            bank = ray.remote(read_searchable).remote(detectors.bank, self._storage)
+            read = ray.remote(num_cpus=0.25)(read_searchable)
+            bank = read.remote(detectors.bank, self._storage)
         probe = detectors.probe
         rows = flow.embed(self._run.manifest)
         rows = flow.detect(
             rows,
-            bank=[bank],
-            probe=Probe(probe.weight, probe.bias) if probe else None,
+            bank=bank,
+            probe=Probe(probe.weight, np.float32(probe.bias)) if probe else None,
             threshold=probe.threshold if probe else 0.5,
             k=settings.k,
             decider=settings.decider,
@@ -185,12 +186,14 @@ class _Run:
 def _read_detectors(settings: ScoreSettings, storage: StorageOptions) -> _Detectors:
     bank = read_bank_info(settings.bank, storage) if settings.bank else None
     probe = read_probe(settings.probe, storage) if settings.probe else None
-    identities = [EncoderIdentity.from_dict(x.encoder) for x in (bank, probe) if x is not None]
+    try:
+        identities = [EncoderIdentity.from_dict(x.encoder) for x in (bank, probe) if x is not None]
+        require_same(
+            identities[0], identities[-1], f"bank {settings.bank}", f"probe {settings.probe}"
+        )
+    except IdentityError as error:
+        raise SettingsError(str(error)) from error
     if bank is not None and probe is not None:
-        try:
-            require_same(*identities, "the bank's", "the probe's")
-        except IdentityError as error:
-            raise SettingsError(str(error)) from error
         if bank.dtype != probe.dtype:
             raise SettingsError(
                 f"the bank keeps embeddings in {bank.dtype}, the probe was fitted on {probe.dtype};"
@@ -203,9 +206,7 @@ def _read_detectors(settings: ScoreSettings, storage: StorageOptions) -> _Detect
     return _Detectors(bank, probe, identities[0])
 
 
-def _describe(
-    settings: ScoreSettings, detectors: _Detectors, plan: EncoderPlan
-) -> dict[str, Any]:
+def _describe(settings: ScoreSettings, detectors: _Detectors, plan: EncoderPlan) -> dict[str, Any]:
     encoder = detectors.encoder
     return {
         "encoder": encoder.to_dict(),

@@ -60,22 +60,38 @@ def render_run(run: dict[str, Any], histogram: npt.NDArray[np.int64]) -> str:
 <title>Run {html.escape(run["run_id"])}</title><style>{_STYLE}</style></head><body><main>
 <h1>Run {html.escape(run["run_id"])}</h1>
 <p class="lead">{html.escape(run["outcome"].replace("_", " "))} · {run["started_at"]} to
-{run["finished_at"]} · {counts["images"] / max(seconds, 1e-9):,.1f} images a second, start-up included</p>
+{run["finished_at"]} · {
+        counts["images"] / max(seconds, 1e-9):,.1f} images a second, start-up included</p>
 {warning}
 <p>{scored:,} of {counts["images"]:,} images were scored. {fake:,} of them ({share}) were called
 fake by the {"probe" if detectors["decided_by"] == "probe" else "neighbours' vote"}.</p>
 <h2>How the scores lie</h2>
 {_histogram(histogram, threshold)}
 <h2>What became of the images</h2>
-{_table([("verdict " + k, v) for k, v in sorted(counts["by_verdict"].items())]
-        + [("error " + k, v) for k, v in sorted(counts["by_error_code"].items())]
-        + [("same bytes as an earlier image", counts["duplicates"])])}
+{
+        _table(
+            [("verdict " + k, v) for k, v in sorted(counts["by_verdict"].items())]
+            + [("error " + k, v) for k, v in sorted(counts["by_error_code"].items())]
+            + [("same bytes as an earlier image", counts["duplicates"])]
+        )
+    }
 <h2>Where the time went</h2>
-{_table([("whole run, seconds", seconds)]
-        + [(f"{k}, worker seconds", v) for k, v in run["timings"]["worker_seconds_by_stage"].items()])}
+{
+        _table(
+            [("whole run, seconds", seconds)]
+            + [
+                (f"{k}, worker seconds", v)
+                for k, v in run["timings"]["worker_seconds_by_stage"].items()
+            ]
+        )
+    }
 <h2>What decided</h2>
-{_table([(k, v) for k, v in detectors.items() if k != "encoder"]
-        + [("encoder " + k, v) for k, v in detectors["encoder"].items()])}
+{
+        _table(
+            [(k, v) for k, v in detectors.items() if k != "encoder"]
+            + [("encoder " + k, v) for k, v in detectors["encoder"].items()]
+        )
+    }
 <h2>Settings and versions</h2>
 {_table([*run["settings"].items(), *run["versions"].items()])}
 </main></body></html>
@@ -109,7 +125,13 @@ def _histogram(counts: npt.NDArray[np.int64], threshold: float) -> str:
     )
     ticks = "".join(
         f'<text x="{width * t:.0f}" y="{height + 16}" text-anchor="{anchor}">{t:g}</text>'
-        for t, anchor in ((0, "start"), (0.25, "middle"), (0.5, "middle"), (0.75, "middle"), (1, "end"))
+        for t, anchor in (
+            (0, "start"),
+            (0.25, "middle"),
+            (0.5, "middle"),
+            (0.75, "middle"),
+            (1, "end"),
+        )
     )
     at = width * threshold
     label = f"Histogram of the deciding score over {int(counts.sum()):,} images"

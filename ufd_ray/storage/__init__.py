@@ -14,7 +14,8 @@ from ufd_ray.storage.inputs import Inputs, folder_label
 from ufd_ray.storage.listing import ObjectInfo, list_prefix
 from ufd_ray.storage.manifests import ManifestInfo, number_images, write_manifest
 from ufd_ray.storage.objects import (
-    delete_objects,
+    delete_folder,
+    delete_object,
     list_folder,
     local_copy,
     object_exists,
@@ -40,7 +41,8 @@ __all__ = [
     "PublishedFile",
     "RunFolder",
     "StorageOptions",
-    "delete_objects",
+    "delete_folder",
+    "delete_object",
     "describe_differences",
     "embedding_column",
     "embedding_matrix",

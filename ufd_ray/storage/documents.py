@@ -13,7 +13,12 @@ from ufd_ray.storage.uris import join_uri
 
 
 def write_document(
-    root: str, name: str, content: dict[str, Any], options: StorageOptions, *, if_absent: bool = False
+    root: str,
+    name: str,
+    content: dict[str, Any],
+    options: StorageOptions,
+    *,
+    if_absent: bool = False,
 ) -> None:
     """Write `ROOT/NAME`, with the format's version first.
 

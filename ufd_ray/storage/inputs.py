@@ -148,9 +148,7 @@ def _parse_manifest(uri: str, data: bytes) -> Any:
             strings_can_be_null=True,
         )
         newlines = pyarrow.csv.ParseOptions(newlines_in_values=True)
-        return pyarrow.csv.read_csv(
-            io.BytesIO(data), convert_options=typed, parse_options=newlines
-        )
+        return pyarrow.csv.read_csv(io.BytesIO(data), convert_options=typed, parse_options=newlines)
     lines = [line for line in data.decode("utf-8").split("\n") if line.strip()]
     if kind == ".txt":
         return pa.table({"uri": pa.array([line.rstrip("\r") for line in lines], pa.string())})
@@ -182,4 +180,3 @@ def _typed(uri: str, name: str, column: Any) -> Any:
 def _absolute(base: str, uri: str) -> str:
     # A relative name in a manifest is meant from where the manifest lies.
     return uri if uri.startswith("/") or "://" in uri else join_uri(base, uri)
-

@@ -124,4 +124,3 @@ def _unified(tables: list[Any], further: dict[str, Any]) -> Any:
                 table = table.append_column(name, pa.nulls(len(table), kind))
         filled.append(table.select(schema.names).cast(schema))
     return pa.concat_tables(filled) if filled else schema.empty_table()
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 
 from ufd_ray.errors import StorageError
 from ufd_ray.storage.stores import StorageOptions, open_store
-from ufd_ray.storage.uris import Location, parse_uri
+from ufd_ray.storage.uris import parse_uri
 
 
 def read_object(uri: str, options: StorageOptions) -> bytes:
@@ -33,7 +34,9 @@ def read_object(uri: str, options: StorageOptions) -> bytes:
         return bytes(obstore.get(store, location.key).bytes())
 
 
-def write_object(uri: str, data: bytes, options: StorageOptions, *, if_absent: bool = False) -> None:
+def write_object(
+    uri: str, data: bytes, options: StorageOptions, *, if_absent: bool = False
+) -> None:
     """Put `data` at `uri`, whole or not at all.
 
     Args:
@@ -74,17 +77,33 @@ def object_exists(uri: str, options: StorageOptions) -> bool:
     return True
 
 
-def delete_objects(uris: list[str], options: StorageOptions) -> None:
-    """Delete objects of ours; those that are gone already are fine."""
-    for uri in uris:
-        location = parse_uri(uri)
-        with suppress(FileNotFoundError), _clear_errors(uri, "deleted"):
-            if location.scheme == "file":
-                Path(location.key).unlink()
-            else:
-                obstore.delete(
-                    open_store(location.scheme, location.bucket, options), location.key
-                )
+def delete_object(uri: str, options: StorageOptions) -> None:
+    """Delete one object of ours; gone already is fine.
+
+    Raises:
+        StorageError: it cannot be deleted.
+    """
+    location = parse_uri(uri)
+    with suppress(FileNotFoundError), _clear_errors(uri, "deleted"):
+        if location.scheme == "file":
+            Path(location.key).unlink()
+        else:
+            obstore.delete(open_store(location.scheme, location.bucket, options), location.key)
+
+
+def delete_folder(uri: str, options: StorageOptions) -> None:
+    """Delete all that lies below a folder of ours, and the folder where there is such a thing.
+
+    Raises:
+        StorageError: something cannot be deleted.
+    """
+    location = parse_uri(uri)
+    if location.scheme != "file":
+        for found in list_folder(uri, options):
+            delete_object(found, options)
+        return
+    with suppress(FileNotFoundError), _clear_errors(uri, "deleted"):
+        shutil.rmtree(location.key)
 
 
 def list_folder(uri: str, options: StorageOptions) -> list[str]:

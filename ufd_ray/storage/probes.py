@@ -44,7 +44,10 @@ def write_probe(uri: str, probe: ProbeFiles, options: StorageOptions) -> None:
     Raises:
         StorageError: they cannot be written.
     """
-    tensors = {"weight": np.asarray(probe.weight, np.float32), "bias": np.float32([probe.bias])}
+    tensors: dict[str, npt.NDArray[Any]] = {
+        "weight": np.asarray(probe.weight, np.float32),
+        "bias": np.array([probe.bias], np.float32),
+    }
     data = safetensors.numpy.save(tensors)
     write_object(join_uri(uri, "probe.safetensors"), data, options)
     content = {

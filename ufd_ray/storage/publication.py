@@ -95,7 +95,9 @@ class Parts:
         """
         rows = self._dataset.to_table(columns=["content_hash", "position", "image_id"])
         rows = rows.filter(pc.is_valid(rows["content_hash"]))
-        groups = rows.group_by("content_hash").aggregate([("position", "min"), ("position", "count")])
+        groups = rows.group_by("content_hash").aggregate(
+            [("position", "min"), ("position", "count")]
+        )
         groups = groups.filter(pc.greater(groups["position_count"], 1))
         firsts = groups.select(["content_hash", "position_min"]).rename_columns(
             ["content_hash", "position"]

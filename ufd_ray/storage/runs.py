@@ -11,8 +11,8 @@ from typing import Any
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.storage.documents import write_document
 from ufd_ray.storage.objects import (
-    delete_objects,
-    list_folder,
+    delete_folder,
+    delete_object,
     object_exists,
     read_object,
     write_object,
@@ -94,6 +94,11 @@ class RunFolder:
             )
         return False
 
+    def release(self) -> None:
+        """Give the name back: nothing was begun under it."""
+        delete_folder(self.manifest, self.options)
+        delete_object(join_uri(self.uri, "run.json"), self.options)
+
     def finish(self, content: dict[str, Any], report: str) -> None:
         """Write `report.html`, `run.json` and, last of all, `_SUCCESS`."""
         write_object(join_uri(self.uri, "report.html"), report.encode(), self.options)
@@ -106,7 +111,7 @@ class RunFolder:
 
     def drop_parts(self) -> None:
         """Delete what publication has replaced."""
-        delete_objects(list_folder(self.parts, self.options), self.options)
+        delete_folder(self.parts, self.options)
 
 
 def describe_differences(then: dict[str, Any], now: dict[str, Any]) -> str:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
 import botocore.config
 import pyarrow.fs
 from obstore.fsspec import FsspecStore
-from obstore.store import ClientConfig, GCSStore, RetryConfig, S3Store
+from obstore.store import GCSStore, S3Store
 
 from ufd_ray.errors import SettingsError
 from ufd_ray.storage.credentials import BotoCredentials
 from ufd_ray.storage.uris import Location
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
 
 
 @dataclass(frozen=True)
@@ -73,29 +76,27 @@ def open_filesystem(location: Location, options: StorageOptions) -> Any:
         return pyarrow.fs.LocalFileSystem()
     retries, client = _patience(options)
     settings = _s3(options) if location.scheme == "s3" else {}
-    store = FsspecStore(
-        location.scheme, retry_config=retries, client_options=client, **settings
-    )
+    store = FsspecStore(location.scheme, retry_config=retries, client_options=client, **settings)
     return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store))
 
 
 def _patience(options: StorageOptions) -> tuple[RetryConfig, ClientConfig]:
     # Throttling answers at once and is retried until the retry budget ends; it ends before the
     # request's own time, so that the error says "throttled" rather than "timeout".
-    retries = RetryConfig(
-        max_retries=20,
-        retry_timeout=timedelta(seconds=0.8 * options.timeout_s),
-        backoff={
+    retries: RetryConfig = {
+        "max_retries": 20,
+        "retry_timeout": timedelta(seconds=0.8 * options.timeout_s),
+        "backoff": {
             "init_backoff": timedelta(milliseconds=100),
             "max_backoff": timedelta(seconds=5),
             "base": 2,
         },
-    )
-    client = ClientConfig(
-        timeout=timedelta(seconds=options.timeout_s),
-        connect_timeout=timedelta(seconds=min(10.0, options.timeout_s)),
-        allow_http=True,
-    )
+    }
+    client: ClientConfig = {
+        "timeout": timedelta(seconds=options.timeout_s),
+        "connect_timeout": timedelta(seconds=min(10.0, options.timeout_s)),
+        "allow_http": True,
+    }
     return retries, client
 
 

@@ -1,0 +1,45 @@
+"""What the three libraries' builders have in common: an image tower, its head taken off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ufd_ray.encoders.identity import Triple
+
+
+@dataclass(frozen=True, eq=False)
+class Tower:
+    """A network from normalised pixels to features.
+
+    Attributes:
+        module: float32 (n, 3, input_size, input_size) → float32 (n, dim).
+        arch: the architecture as built, in the words of a spec.
+        input_size: side of its input, pixels.
+        mean: per channel (RGB), on the scale where white is 1.
+        std: likewise.
+        dim: numbers in a feature.
+    """
+
+    module: nn.Module
+    arch: str
+    input_size: int
+    mean: Triple
+    std: Triple
+    dim: int
+
+
+@contextmanager
+def own_random_numbers(seed: int) -> Iterator[None]:
+    """Let the block draw the random numbers of `seed`, and leave the caller's as they were.
+
+    Towers are built on the CPU, so that a seed means the same weights with and without a GPU.
+    `torch.manual_seed` would reseed the GPUs as well.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
