@@ -21,7 +21,7 @@ class JobSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     changes_no_row: ClassVar[frozenset[str]] = frozenset(
-        {"device", "batch_size", "num_encoders", "dry_run", "max_error_rate", "run_id"}
+        {"device", "batch_size", "num_encoders", "dry_run", "max_error_rate", "run_id", "output"}
         | {"fetch_timeout_s", "rows_per_file", "s3_endpoint", "weights", "progress_s"}
     )
     """Settings that may differ between two submissions of what is the same work."""

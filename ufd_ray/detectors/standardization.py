@@ -10,10 +10,6 @@ from numpy.typing import NDArray
 from ufd_ray.detectors.probe import Probe
 from ufd_ray.detectors.training_rows import CHUNK_ROWS, AllReduce
 
-CONSTANT = 1e-13
-"""A feature whose deviation is smaller than this share of its mean is constant but for rounding.
-One float32 step in one row of many millions is still larger."""
-
 
 @dataclass(frozen=True, eq=False)
 class Standardization:
@@ -56,7 +52,7 @@ def fit_standardization(
     """Mean and deviation over the rows of all workers, in two passes.
 
     Args:
-        embeddings: (n, d) finite, this worker's rows; n may be 0.
+        embeddings: (n, d) float32 or float16, finite, this worker's rows; n may be 0.
         num_rows: of all workers together, at least 1.
         all_reduce: sum over the workers.
     """
@@ -65,11 +61,11 @@ def fit_standardization(
     for start in range(0, len(embeddings), CHUNK_ROWS):
         sums += embeddings[start : start + CHUNK_ROWS].sum(axis=0, dtype=np.float64)
     mean = all_reduce(sums) / num_rows
-    moments = np.zeros((2, dim))
+    squares = np.zeros(dim)
     for start in range(0, len(embeddings), CHUNK_ROWS):
         deviation = embeddings[start : start + CHUNK_ROWS] - mean
-        moments += deviation.sum(axis=0), (deviation * deviation).sum(axis=0)
-    first, second = all_reduce(moments.ravel()).reshape(2, dim) / num_rows
-    # `first` is the rounding of the mean; taking its square out corrects the variance for it.
-    scale = np.sqrt(np.maximum(second - first * first, 0.0))
-    return Standardization(mean, np.where(scale <= CONSTANT * np.abs(mean), 1.0, scale))
+        squares += (deviation * deviation).sum(axis=0)
+    scale = np.sqrt(all_reduce(squares) / num_rows)
+    # Float64 sums of one float32 number are exact for the first 2²⁹ rows, in any grouping: a
+    # feature that never varies gives exactly 0 here.
+    return Standardization(mean, np.where(scale == 0, 1.0, scale))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -180,7 +181,10 @@ class _Run:
 
     def _metadata(self) -> dict[str, str]:
         facts = {"run_id": self._run.run_id, **self._facts["detectors"]}
-        return {f"ufd_ray.{name}": str(value) for name, value in facts.items()}
+        return {
+            f"ufd_ray.{name}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in facts.items()
+        }
 
 
 def _read_detectors(settings: ScoreSettings, storage: StorageOptions) -> _Detectors:

@@ -84,6 +84,8 @@ def test_the_number_of_workers_does_not_matter(num_workers: int) -> None:
         )
         losses = [[step["loss"] for step in curve] for curve in (fit.curve, alone.curve)]
         np.testing.assert_allclose(losses[0], losses[1], rtol=1e-12)
+        first, expected = (curve[0]["relative_decrement"] for curve in (fit.curve, alone.curve))
+        assert first == pytest.approx(expected, rel=1e-9)
 
 
 def test_more_workers_than_rows() -> None:

@@ -231,12 +231,20 @@ def test_products_keep_the_bound(dim: int) -> None:
     assert np.abs(products - exact).max() <= exact_search.rounding_bound(dim)
 
 
-def test_fast_products_elsewhere_in_the_process_change_nothing() -> None:
+def test_fast_products_elsewhere_in_the_process_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     rng = np.random.default_rng(5)
     bank = cone(rng, 900, 256, 0.8)
     labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
     expected = brute_force(bank, labels, ids, bank[:20], 9)
-    before = torch.get_float32_matmul_precision()
+    before, used, product = torch.get_float32_matmul_precision(), [], torch.mm
+
+    def watched(*arguments: Any, **options: Any) -> torch.Tensor:
+        used.append(torch.backends.mkldnn.matmul.fp32_precision)
+        return product(*arguments, **options)
+
+    monkeypatch.setattr(torch, "mm", watched)  # not every processor has faster products
     torch.set_float32_matmul_precision("medium")
     try:
         with torch.autocast("cpu", torch.bfloat16):
@@ -244,6 +252,7 @@ def test_fast_products_elsewhere_in_the_process_change_nothing() -> None:
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
+    assert set(used) == {"ieee"}
     assert_equal(found, expected)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import open_clip
 import pytest
 import torch
@@ -23,9 +21,9 @@ PIXELS = random_pixels(2)
 
 
 @pytest.fixture(scope="module")
-def vit_l14() -> Iterator[Encoder]:
+def vit_l14() -> Encoder:
     """The paper's encoder; more than a gigabyte, so it is built once."""
-    yield Encoder.load(EncoderSpec.parse("ViT-L-14-quickgelu:random:0"))
+    return Encoder.load(EncoderSpec.parse("ViT-L-14-quickgelu:random:0"))
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +38,7 @@ def open_clip_features(arch: str, encoder: Encoder) -> Tensor:
     visual = {k.removeprefix("visual."): v for k, v in clip_state(encoder).items()}
     model.visual.load_state_dict(visual, assign=True)
     with torch.inference_mode():
-        result: Tensor = model.encode_image(normalised(PIXELS, encoder.identity))
+        result: Tensor = model.encode_image(normalised(PIXELS[:1], encoder.identity))
     return result
 
 
@@ -53,7 +51,7 @@ def test_vit_l14_dimensions_and_statistics(vit_l14: Encoder) -> None:
 
 def test_vit_l14_equals_open_clip(vit_l14: Encoder, features: Tensor) -> None:
     own = open_clip_features("ViT-L-14-quickgelu", vit_l14)
-    assert relative_difference(features, own) < 1e-5
+    assert relative_difference(features[:1], own) < 1e-5
 
 
 def test_vit_l14_equals_an_independent_forward(vit_l14: Encoder, features: Tensor) -> None:
@@ -76,4 +74,4 @@ def test_rn50_equals_open_clip() -> None:
     encoder = Encoder.load(EncoderSpec.parse("RN50-quickgelu:random:0"))
     assert encoder.dim == 1024
     own = open_clip_features("RN50-quickgelu", encoder)
-    assert relative_difference(encoder.encode(PIXELS), own) < 1e-5
+    assert relative_difference(encoder.encode(PIXELS[:1]), own) < 1e-5

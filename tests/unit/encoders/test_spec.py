@@ -23,7 +23,6 @@ def test_the_default_is_the_papers_encoder() -> None:
 
 
 def test_a_short_name_is_parsed_without_the_libraries() -> None:
-    # torchvision and timm come with neither torch nor safetensors; open_clip brings both.
     code = (
         "import sys; from ufd_ray.encoders import EncoderSpec, SHORT_NAMES;"
         "[EncoderSpec.parse(name) for name in SHORT_NAMES];"
