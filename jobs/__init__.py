@@ -1,0 +1,1 @@
+"""One script a job: settings in, exit status out."""

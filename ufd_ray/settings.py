@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Device = Literal["auto", "cuda", "cpu"]
-Precision = Literal["auto", "fp32", "fp16", "bf16"]
+PreprocessMode = Literal["crop", "resize"]
+"""`crop`: centre crop at the input size, no resize (the paper's). `resize`: shorter side first."""
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 

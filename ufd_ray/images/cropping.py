@@ -8,9 +8,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ufd_ray.errors import DecodeError, ErrorCode
 from ufd_ray.images.decoding import to_rgb
 
 PreprocessMode = Literal["crop", "resize"]
+
+MAX_RESIZED_PIXELS = 100_000_000
+"""A resized image may not be larger: a strip of 30,000×10 pixels would become 672,000×224."""
 
 
 def crop_window(side: int, size: int) -> tuple[int, int, int]:
@@ -56,10 +60,19 @@ def center_crop(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
 def resize_and_crop(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
     """Shorter side to `size` (bicubic, anti-aliased), then centre crop: CLIP's own preprocessing.
 
-    Args and errors as for `center_crop`.
+    Args and errors as for `center_crop`; besides:
+
+    Raises:
+        DecodeError: `too_many_pixels`, when the resized image would exceed `MAX_RESIZED_PIXELS`.
     """
     short = min(image.size)
-    width, height = (max(size, int(size * side / short)) for side in image.size)
+    width, height = (int(size * side / short) for side in image.size)
+    if width * height > MAX_RESIZED_PIXELS:
+        raise DecodeError(
+            ErrorCode.TOO_MANY_PIXELS,
+            f"{image.width}×{image.height} pixels resized to {width}×{height}, more than the"
+            f" allowed {MAX_RESIZED_PIXELS}",
+        )
     resized: Any = to_rgb(image).resize((width, height), Image.Resampling.BICUBIC)
     return center_crop(resized, size)
 
@@ -76,6 +89,7 @@ def to_pixels(image: Image.Image, *, mode: PreprocessMode, size: int) -> npt.NDA
         uint8 (size, size, 3), RGB.
 
     Raises:
-        DecodeError: `unsupported` sample format.
+        DecodeError: `unsupported` sample format, `corrupt` palette; with `resize`,
+            `too_many_pixels`.
     """
     return center_crop(image, size) if mode == "crop" else resize_and_crop(image, size)

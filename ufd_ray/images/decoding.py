@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -20,10 +21,14 @@ Image.MAX_IMAGE_PIXELS = None
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"BM")
 _GREY_16 = {"I;16": 1, "I;16L": 1, "I;16B": 0}  # mode → offset of a sample's upper byte
+# Words of Pillow's loaders for files that are sound, but of a variety that they do not read.
+_NOT_HANDLED = re.compile("unknown pixel mode|cannot handle|unsupported bmp", re.IGNORECASE)
 
 
 def decode(data: bytes, *, max_pixels: int) -> Image.Image:
     """Decode a file's first frame, as stored: EXIF orientation is left alone (paper's protocol).
+
+    Only a TIFF's own orientation tag is followed, since Pillow does so by itself.
 
     Args:
         data: the file's bytes.
@@ -55,7 +60,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Convert to 8-bit RGB: alpha dropped, palettes resolved, 16 bits cut to the upper 8.
 
     Raises:
-        DecodeError: `unsupported`, for 32-bit samples.
+        DecodeError: `unsupported`, for 32-bit samples; `corrupt`, for an unusable palette.
     """
     if image.mode in _GREY_16:
         # Pillow's own conversion saturates at 255; the protocol keeps the upper byte.
@@ -65,36 +70,49 @@ def to_rgb(image: Image.Image) -> Image.Image:
         raise DecodeError(
             ErrorCode.UNSUPPORTED, f"32-bit samples (mode {image.mode}); expected 8 or 16 bits"
         )
-    if image.mode == "P" and isinstance(image.info.get("transparency"), bytes):
-        image = image.convert("RGBA")  # the way that Pillow asks for; the colours are the same
-    return image if image.mode == "RGB" else image.convert("RGB")
+    with _typed_errors():
+        if image.mode == "P" and isinstance(image.info.get("transparency"), bytes):
+            image = image.convert("RGBA")  # the way that Pillow asks for; the colours are the same
+        return image if image.mode == "RGB" else image.convert("RGB")
 
 
 @contextmanager
-def _typed_errors(data: bytes) -> Iterator[None]:
+def _typed_errors(data: bytes = b"") -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             # What Pillow can decode in spite of odd metadata, we take.
             warnings.simplefilter("ignore")
             yield
-    except DecodeError:
+    except (DecodeError, MemoryError):
         raise
     except UnidentifiedImageError as error:
         if _has_known_signature(data):
-            raise _broken(data, "its header cannot be read") from error
+            raise _broken(data, _why_unidentified(data)) from error
         raise DecodeError(
             ErrorCode.UNSUPPORTED,
             f"not an image that is read here: begins with {data[:8]!r}; expected {_expected()}",
         ) from error
-    except MemoryError:
-        raise
     except Exception as error:
         raise _broken(data, str(error) or type(error).__name__) from error
+
+
+def _why_unidentified(data: bytes) -> str:
+    # `Image.open` keeps its loaders' reasons to itself: ask them once more, one by one.
+    for kind in FORMATS:
+        load, accepts = Image.OPEN[kind]
+        if accepts is not None and accepts(data[:16]) is True:
+            try:
+                load(io.BytesIO(data), "")
+            except Exception as error:
+                return f"{kind}: {error}"
+    return "its header cannot be read"
 
 
 def _broken(data: bytes, why: str) -> DecodeError:
     if "truncated" in why.lower() or _webp_is_short(data):
         return DecodeError(ErrorCode.TRUNCATED, f"the file ends early: {why}")
+    if _NOT_HANDLED.search(why):
+        return DecodeError(ErrorCode.UNSUPPORTED, f"a variety that is not read here: {why}")
     return DecodeError(ErrorCode.CORRUPT, why)
 
 

@@ -13,8 +13,10 @@ import ray
 
 
 class Tally:
-    """Counts what the stages report. Reports may be lost or doubled with a killed worker: they are
-    for the eye; the accounts of a run are made from its rows.
+    """Counts what the stages report.
+
+    Reports may be lost or doubled with a killed worker: they are for the eye. The accounts of a
+    run are made from its rows.
     """
 
     def __init__(self) -> None:

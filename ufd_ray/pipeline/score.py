@@ -14,11 +14,11 @@ import ray
 from ufd_ray import __version__
 from ufd_ray.detectors import Probe
 from ufd_ray.encoders import EncoderIdentity, require_same
-from ufd_ray.errors import IdentityError, SettingsError
+from ufd_ray.errors import IdentityError, SettingsError, StorageError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import Cluster, join_cluster, our_errors_only
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
-from ufd_ray.pipeline.flow import make_flow
+from ufd_ray.pipeline.flow import Flow, make_flow
 from ufd_ray.pipeline.inputs import list_inputs, rehearse, storage_options
 from ufd_ray.pipeline.progress import progress_lines
 from ufd_ray.pipeline.publishing import Census, publish_scores
@@ -61,20 +61,19 @@ def score(settings: ScoreSettings) -> Outcome:
     """
     storage = storage_options(settings)
     detectors = _read_detectors(settings, storage)
+    folder = RunFolder(settings.output, settings.run_id or new_run_id(), storage)
+    if folder.is_published(settings.fingerprint()):
+        print(f"run {folder.run_id} has been published already: {folder.uri}")
+        return Outcome.PUBLISHED
     with our_errors_only():
         cluster = join_cluster()
-        spec = detectors.encoder.spec
-        plan = plan_encoder(settings, spec, detectors.encoder.preprocess, detectors.dtype, cluster)
+        encoder = detectors.encoder
+        plan = plan_encoder(settings, encoder.spec, encoder.preprocess, detectors.dtype, cluster)
+        run = _Run(settings, storage, detectors, plan, folder)
         if settings.dry_run:
-            rehearse(settings, detectors.encoder.preprocess, detectors.encoder.input_size, storage)
-            print("dry run: every setting can be used; nothing was scored")
+            run.rehearse()
             return Outcome.PUBLISHED
-        run = RunFolder(settings.output, settings.run_id or new_run_id(), storage)
-        if not run.claim(settings.model_dump(mode="json"), settings.fingerprint()):
-            print(f"run {run.run_id} has been published already: {run.uri}")
-            return Outcome.PUBLISHED
-        print(f"run {run.run_id} → {run.uri}")
-        return _Run(settings, storage, detectors, plan, cluster, run).work()
+        return run.work(cluster)
 
 
 class _Run:
@@ -86,18 +85,16 @@ class _Run:
         storage: StorageOptions,
         detectors: _Detectors,
         plan: EncoderPlan,
-        cluster: Cluster,
-        run: RunFolder,
+        folder: RunFolder,
     ) -> None:
         self._settings = settings
         self._storage = storage
         self._detectors = detectors
         self._plan = plan
-        self._run = run
+        self._folder = folder
         self._begun = time.monotonic()
-        self._flow = make_flow(settings, plan, detectors.encoder, cluster, storage)
         self._facts: dict[str, Any] = {
-            "run_id": run.run_id,
+            "run_id": folder.run_id,
             "outcome": "running",
             "started_at": utc_now(),
             "settings": settings.model_dump(mode="json"),
@@ -106,37 +103,52 @@ class _Run:
             "versions": {"ufd-ray": __version__} | {name: version(name) for name in _VERSIONS},
         }
 
-    def work(self) -> Outcome:
-        """List, score, publish."""
+    def rehearse(self) -> None:
+        """The dry run: everything but the scoring, and nothing left behind."""
+        self._folder.claim(self._facts)
         try:
-            manifest = list_inputs(self._settings, self._run.manifest, self._storage)
-        except SettingsError:
-            self._run.release()
+            encoder = self._detectors.encoder
+            rehearse(self._settings, encoder.preprocess, encoder.input_size, self._storage)
+        finally:
+            self._folder.release()
+        print("dry run: every setting can be used; nothing was scored")
+
+    def work(self, cluster: Cluster) -> Outcome:
+        """Claim the run's name, list, score, publish."""
+        self._folder.claim(self._facts)
+        print(f"run {self._folder.run_id} → {self._folder.uri}")
+        try:
+            manifest = list_inputs(self._settings, self._folder.manifest, self._storage)
+        except BaseException:
+            self._folder.release()
             raise
         try:
-            self._score(manifest.num_images)
+            flow = make_flow(
+                self._settings, self._plan, self._detectors.encoder, cluster, self._storage
+            )
+            self._score(flow, manifest.num_images)
             files, census = publish_scores(
-                self._run,
+                self._folder,
                 manifest.num_images,
                 manifest.further,
                 self._settings.rows_per_file,
                 self._settings.decider,
                 self._metadata(),
             )
-            return self._finish(files, census)
+            return self._finish(flow, files, census)
         except BaseException as error:
             self._fail(error)
             raise
 
-    def _score(self, num_images: int) -> None:
-        flow, settings, detectors = self._flow, self._settings, self._detectors
+    def _score(self, flow: Flow, num_images: int) -> None:
+        settings, detectors = self._settings, self._detectors
         bank = None
         if detectors.bank is not None:
             # Read by a worker, kept once a node in the object store; never in the driver.
             read = ray.remote(num_cpus=0.25)(read_searchable)
             bank = read.remote(detectors.bank, self._storage)
         probe = detectors.probe
-        rows = flow.embed(self._run.manifest)
+        rows = flow.embed(self._folder.manifest)
         rows = flow.detect(
             rows,
             bank=bank,
@@ -147,21 +159,20 @@ class _Run:
             keep_embeddings=settings.keep_embeddings,
         )
         with progress_lines(flow.tally, "detect", num_images, settings.progress_s):
-            flow.append(rows, self._run.parts)
+            flow.append(rows, self._folder.parts)
 
-    def _finish(self, files: list[Any], census: Census) -> Outcome:
+    def _finish(self, flow: Flow, files: list[Any], census: Census) -> Outcome:
         over = census.error_rate > self._settings.max_error_rate
         outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
         self._facts |= {
             "outcome": outcome.word,
             "finished_at": utc_now(),
             "counts": census.to_dict(),
-            "timings": self._timings(),
+            "timings": self._timings(flow),
             "files": [file.to_dict() for file in files],
         }
-        self._run.finish(self._facts, render_run(self._facts, census.histogram))
-        self._run.drop_parts()
-        _say(self._run, census, self._settings.max_error_rate if over else None)
+        self._folder.finish(self._facts, render_run(self._facts, census.histogram))
+        _say(self._folder, census, self._settings.max_error_rate if over else None)
         return outcome
 
     def _fail(self, error: BaseException) -> None:
@@ -170,17 +181,20 @@ class _Run:
             "finished_at": utc_now(),
             "error": " ".join(f"{type(error).__name__}: {error}".split())[:1000],
         }
-        self._run.fail(self._facts)
+        try:
+            self._folder.fail(self._facts)
+        except StorageError as second:
+            error.add_note(f"run.json could not be brought up to date: {second}")
 
-    def _timings(self) -> dict[str, Any]:
-        counts = ray.get(self._flow.tally.read.remote())
+    def _timings(self, flow: Flow) -> dict[str, Any]:
+        counts = ray.get(flow.tally.read.remote())
         return {
             "whole_run_s": round(time.monotonic() - self._begun, 3),
             "worker_seconds_by_stage": {k: round(v, 3) for k, v in counts["seconds"].items()},
         }
 
     def _metadata(self) -> dict[str, str]:
-        facts = {"run_id": self._run.run_id, **self._facts["detectors"]}
+        facts = {"run_id": self._folder.run_id, **self._facts["detectors"]}
         return {
             f"ufd_ray.{name}": value if isinstance(value, str) else json.dumps(value)
             for name, value in facts.items()
@@ -197,12 +211,11 @@ def _read_detectors(settings: ScoreSettings, storage: StorageOptions) -> _Detect
         )
     except IdentityError as error:
         raise SettingsError(str(error)) from error
-    if bank is not None and probe is not None:
-        if bank.dtype != probe.dtype:
-            raise SettingsError(
-                f"the bank keeps embeddings in {bank.dtype}, the probe was fitted on {probe.dtype};"
-                " fit the probe on this bank"
-            )
+    if bank is not None and probe is not None and bank.dtype != probe.dtype:
+        raise SettingsError(
+            f"the bank keeps embeddings in {bank.dtype}, the probe was fitted on {probe.dtype};"
+            " fit the probe on this bank"
+        )
     if bank is not None and settings.k > bank.num_searchable:
         raise SettingsError(
             f"--k {settings.k}: the bank has only {bank.num_searchable} images to search"

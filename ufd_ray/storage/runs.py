@@ -50,49 +50,50 @@ class RunFolder:
         """Where rows are appended until publication."""
         return join_uri(self.uri, "parts")
 
-    def claim(self, settings: dict[str, Any], fingerprint: dict[str, Any]) -> bool:
-        """Take the name for this run; a name is taken once.
+    def is_published(self, fingerprint: dict[str, Any]) -> bool:
+        """Whether this very run has been published, so that nothing is left to do.
 
         Args:
-            settings: all of them, for the record.
-            fingerprint: those that decide what comes out.
-
-        Returns:
-            False when this very run has been published already and nothing is left to do.
+            fingerprint: the settings that decide what comes out.
 
         Raises:
-            SettingsError: the name belongs to another run or to an unfinished one, or nothing can
-                be written there.
+            SettingsError: the name belongs to another run, or to an unfinished one.
         """
-        begun = {
-            "run_id": self.run_id,
-            "outcome": "running",
-            "started_at": utc_now(),
-            "settings": settings,
-            "fingerprint": fingerprint,
-        }
         try:
-            write_document(self.uri, "run.json", begun, self.options, if_absent=True)
-        except FileExistsError:
-            return self._compare(fingerprint)
+            earlier = json.loads(read_object(join_uri(self.uri, "run.json"), self.options))
+        except FileNotFoundError:
+            return False
         except StorageError as error:
-            raise SettingsError(f"--output {self.root}: not writable ({error})") from error
-        return True
-
-    def _compare(self, fingerprint: dict[str, Any]) -> bool:
-        earlier = json.loads(read_object(join_uri(self.uri, "run.json"), self.options))
-        then = earlier.get("fingerprint", {})
-        if differences := describe_differences(then, fingerprint):
+            raise SettingsError(f"--output {self.root}: {error}") from error
+        if differences := describe_differences(earlier["fingerprint"], fingerprint):
             raise SettingsError(
                 f"--run-id {self.run_id} belongs to a run with other settings: {differences};"
                 " choose another id"
             )
         if not object_exists(join_uri(self.uri, "_SUCCESS"), self.options):
             raise SettingsError(
-                f"--run-id {self.run_id} is unfinished (outcome {earlier.get('outcome')!r});"
-                " choose another id"
+                f"--run-id {self.run_id} is unfinished (outcome {earlier['outcome']!r}) and cannot"
+                " be taken up again; choose another id"
             )
-        return False
+        return True
+
+    def claim(self, content: dict[str, Any]) -> None:
+        """Take the name for this run; a name is taken once.
+
+        Args:
+            content: the first `run.json`.
+
+        Raises:
+            SettingsError: another run has taken it, or nothing can be written there.
+        """
+        try:
+            write_document(self.uri, "run.json", content, self.options, if_absent=True)
+        except FileExistsError as error:
+            raise SettingsError(
+                f"--run-id {self.run_id} has just been taken by another run; choose another id"
+            ) from error
+        except StorageError as error:
+            raise SettingsError(f"--output {self.root}: not writable ({error})") from error
 
     def release(self) -> None:
         """Give the name back: nothing was begun under it."""
@@ -100,18 +101,15 @@ class RunFolder:
         delete_object(join_uri(self.uri, "run.json"), self.options)
 
     def finish(self, content: dict[str, Any], report: str) -> None:
-        """Write `report.html`, `run.json` and, last of all, `_SUCCESS`."""
+        """Write `report.html` and `run.json`, drop the parts and, last of all, say `_SUCCESS`."""
         write_object(join_uri(self.uri, "report.html"), report.encode(), self.options)
         write_document(self.uri, "run.json", content, self.options)
+        delete_folder(self.parts, self.options)
         write_object(join_uri(self.uri, "_SUCCESS"), b"", self.options)
 
     def fail(self, content: dict[str, Any]) -> None:
         """Leave a `run.json` that says so; nothing is published."""
         write_document(self.uri, "run.json", content, self.options)
-
-    def drop_parts(self) -> None:
-        """Delete what publication has replaced."""
-        delete_folder(self.parts, self.options)
 
 
 def describe_differences(then: dict[str, Any], now: dict[str, Any]) -> str:

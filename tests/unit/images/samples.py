@@ -146,9 +146,7 @@ def every_kind() -> dict[str, bytes]:
         "tiff-jpeg": encoded(small, "TIFF", compression="jpeg"),
         "tiff-group-4": encoded(small.convert("1"), "TIFF", compression="group4"),
         "tiff-16-bit": encoded(grey16, "TIFF"),
-        "tiff-lab": encoded(small.convert("RGB"), "TIFF")
-        if False
-        else encoded(lab(small), "TIFF"),
+        "tiff-lab": encoded(small.convert("RGB"), "TIFF") if False else encoded(lab(small), "TIFF"),
     }
 
 
