@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 FORMAT_VERSION = 1
-"""Version of the folder formats (run, bank, probe). Raised when a reader of the old one would err."""
+"""Version of the folder formats (run, bank, probe); raised when a reader of the old would err."""
 
 REAL, FAKE = 0, 1
 """Values of a label."""
@@ -74,7 +74,7 @@ LABELS: tuple[Any, ...] = (
     pa.field("source", pa.string()),
     pa.field("split", pa.string()),
 )
-"""Further columns of a manifest that have a meaning here; all others are carried through as they are."""
+"""Further columns of a manifest that mean something here; others are carried through."""
 
 MANIFEST: tuple[Any, ...] = (POSITION, *IMAGE)
 

@@ -9,6 +9,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+Device = Literal["cuda", "cpu"]
+Precision = Literal["fp32", "fp16", "bf16"]
 PreprocessMode = Literal["crop", "resize"]
 """`crop`: centre crop at the input size, no resize (the paper's). `resize`: shorter side first."""
 
@@ -68,10 +70,10 @@ class ImageSettings(JobSettings):
     weights: str | None = Field(
         None, description="file or URI with the encoder's weights, where the machine has no hub"
     )
-    device: Device = Field(
+    device: Literal["auto"] | Device = Field(
         "auto", description="where the encoder runs; auto: CUDA when there is any"
     )
-    precision: Precision = Field(
+    precision: Literal["auto"] | Precision = Field(
         "auto", description="of the encoder; auto: fp32 on CPUs, fp16 on GPUs"
     )
     batch_size: int = Field(64, ge=1, le=4096, description="images that the encoder takes at once")
@@ -93,7 +95,7 @@ class BuildBankSettings(ImageSettings):
         description="ARCH:WEIGHTS, or clip-vit-l14, clip-rn50, imagenet-rn50,"
         " imagenet-vit-b16, lite0",
     )
-    preprocess: Literal["crop", "resize"] = Field(
+    preprocess: PreprocessMode = Field(
         "crop", description="crop: centre crop, no resize (the paper's); resize: shorter side first"
     )
     dtype: Literal["float32", "float16"] = Field("float32", description="of the stored embeddings")

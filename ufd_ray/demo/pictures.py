@@ -1,4 +1,4 @@
-"""Small labelled collections: crops of two photographs, and such crops after a resampling "generator".
+"""Small labelled collections: crops of two photographs, as they are and resampled ("generated").
 
 What the paper's generators leave behind is, to a large part, the trace of how they resample. These
 leave nothing else, so they show the method's path and its manner of failing, not its quality.

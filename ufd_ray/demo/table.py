@@ -52,7 +52,7 @@ def _figures(scores: Any) -> str:
 def _judge(rows: Any, labels: npt.NDArray[np.int8], chosen: npt.NDArray[np.bool_]) -> list[float]:
     truth = labels[chosen]
     figures = []
-    # AP ranks the neighbours by their margin, accuracy takes their vote: since a vote among 9 has ten values.
+    # A vote among 9 has ten values: too few to rank by, so the neighbours' AP goes by the margin.
     for ranked, decided in (("probe_score", "probe_score"), ("nn_margin", "nn_vote")):
         figures.append(average_precision(truth, rows[ranked].to_numpy()[chosen]))
         figures.append(accuracy_at(truth, rows[decided].to_numpy()[chosen], 0.5).overall)

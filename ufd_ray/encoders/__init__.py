@@ -1,26 +1,21 @@
 """Pixels → embeddings, by a frozen encoder that knows who it is."""
 
 from ufd_ray.encoders.device import (
-    Device,
     DeviceChoice,
-    Precision,
     resolve_device,
     resolve_precision,
 )
 from ufd_ray.encoders.encoder import Encoder
-from ufd_ray.encoders.identity import EncoderIdentity, PreprocessMode, require_same
+from ufd_ray.encoders.identity import EncoderIdentity, require_same
 from ufd_ray.encoders.spec import DEFAULT_ENCODER, SHORT_NAMES, EncoderSpec
 
 __all__ = [
     "DEFAULT_ENCODER",
     "SHORT_NAMES",
-    "Device",
     "DeviceChoice",
     "Encoder",
     "EncoderIdentity",
     "EncoderSpec",
-    "Precision",
-    "PreprocessMode",
     "require_same",
     "resolve_device",
     "resolve_precision",

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ufd_ray.errors import SettingsError
-
-Device = Literal["cuda", "cpu"]
-Precision = Literal["fp32", "fp16", "bf16"]
+from ufd_ray.settings import Device, Precision
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from ufd_ray.encoders.build import build_tower
-from ufd_ray.encoders.device import Precision, resolve_precision
+from ufd_ray.encoders.device import resolve_precision
 from ufd_ray.encoders.digest import weights_digest
-from ufd_ray.encoders.identity import EncoderIdentity, PreprocessMode
+from ufd_ray.encoders.identity import EncoderIdentity
 from ufd_ray.encoders.spec import EncoderSpec
 from ufd_ray.encoders.tower import Tower
 from ufd_ray.errors import SettingsError
+from ufd_ray.settings import Precision, PreprocessMode
 from ufd_ray.storage.stores import StorageOptions
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

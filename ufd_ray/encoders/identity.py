@@ -6,12 +6,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from ufd_ray.errors import IdentityError
-
-PreprocessMode = Literal["crop", "resize"]
-"""`crop`: centre crop at the input size, no resize (the paper's). `resize`: shorter side first."""
+from ufd_ray.settings import PreprocessMode
 
 Triple = tuple[float, float, float]
 

@@ -1,6 +1,6 @@
 """Bytes → pixels."""
 
-from ufd_ray.images.cropping import PreprocessMode, to_pixels
+from ufd_ray.images.cropping import to_pixels
 from ufd_ray.images.decoding import FORMATS, decode
 
-__all__ = ["FORMATS", "PreprocessMode", "decode", "to_pixels"]
+__all__ = ["FORMATS", "decode", "to_pixels"]

@@ -95,8 +95,8 @@ class DetectGenerated:
             near = self._search.search(embeddings, self._k)
             found["nn_vote"] = vote(near, self._labels)
             found["nn_margin"] = margin(near)
-            found["nn_real_distance"] = 1.0 - near.real_similarity
-            found["nn_fake_distance"] = 1.0 - near.fake_similarity
+            found["nn_real_distance"] = np.maximum(1.0 - near.real_similarity, 0.0)
+            found["nn_fake_distance"] = np.maximum(1.0 - near.fake_similarity, 0.0)
             found["neighbors"] = self._evidence(near)
         by_probe = self._decider == "probe"
         found["verdict"] = (

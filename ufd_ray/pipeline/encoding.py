@@ -13,8 +13,6 @@ from ufd_ray.encoders import (
     Encoder,
     EncoderIdentity,
     EncoderSpec,
-    Precision,
-    PreprocessMode,
     require_same,
     resolve_device,
     resolve_precision,
@@ -24,7 +22,7 @@ from ufd_ray.pipeline.cluster import Cluster, cpus_of_this_node
 from ufd_ray.pipeline.inputs import storage_options
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.reading import pixel_batch
-from ufd_ray.settings import ImageSettings
+from ufd_ray.settings import ImageSettings, Precision, PreprocessMode
 from ufd_ray.storage import StorageOptions, embedding_column, object_exists
 
 

@@ -87,8 +87,8 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
     except StorageError as error:
         raise SettingsError(f"--output {settings.output}: not writable ({error})") from error
     said = (
-        f"on {validation['num_images']:,} held-out images: AP {validation['average_precision']:.3f},"
-        f" accuracy at 0.5 {validation['accuracy']:.3f}"
+        f"on {validation['num_images']:,} held-out images:"
+        f" AP {validation['average_precision']:.3f}, accuracy at 0.5 {validation['accuracy']:.3f}"
         if validation
         else "no held-out images of both classes to judge it on"
     )

@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow.compute as pc
 
 from ufd_ray.errors import FetchError, ImageError, SettingsError
-from ufd_ray.images import PreprocessMode, decode, to_pixels
-from ufd_ray.settings import ImageSettings, JobSettings
+from ufd_ray.images import decode, to_pixels
+from ufd_ray.settings import ImageSettings, JobSettings, PreprocessMode
 from ufd_ray.storage import (
     FetchLimits,
     Inputs,

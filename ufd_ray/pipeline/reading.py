@@ -10,9 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ufd_ray.errors import DecodeError, ImageError
-from ufd_ray.images import PreprocessMode, decode, to_pixels
+from ufd_ray.images import decode, to_pixels
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.schema import IMAGE, STATUS
+from ufd_ray.settings import PreprocessMode
 from ufd_ray.storage import FetchLimits, Known, StorageOptions, fetch
 
 _TYPES = {field.name: field.type for field in (*IMAGE, *STATUS)}

@@ -12,7 +12,8 @@ HISTOGRAM_EDGES: npt.NDArray[np.float64] = np.linspace(0, 1, 21)
 """Bins of the deciding score, 0–1."""
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --bar: #0b6e99; --page: #fff }
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de;
+  --bar: #0b6e99; --page: #fff }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6edf3; --soft: #9aa4af; --line: #3a424c; --bar: #4fb3d9; --page: #12161b }
 }

@@ -23,7 +23,7 @@ from ufd_ray.storage.objects import (
     write_object,
 )
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
-from ufd_ray.storage.publication import Parts, PublishedFile, write_table, write_tables
+from ufd_ray.storage.publication import Parts, PublishedFile, write_table
 from ufd_ray.storage.runs import RunFolder, describe_differences, new_run_id, utc_now
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import image_id, join_uri, parse_uri
@@ -70,5 +70,4 @@ __all__ = [
     "write_object",
     "write_probe",
     "write_table",
-    "write_tables",
 ]

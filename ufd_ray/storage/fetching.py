@@ -1,4 +1,4 @@
-"""Objects' names → their bytes, many at once; what went wrong with one is said in its own result."""
+"""Objects' names → their bytes, many at once; what went wrong with one is its own result."""
 
 from __future__ import annotations
 

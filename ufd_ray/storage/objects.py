@@ -122,7 +122,7 @@ def list_folder(uri: str, options: StorageOptions) -> list[str]:
 
 @contextmanager
 def local_copy(uri: str, options: StorageOptions) -> Iterator[Path]:
-    """A local file with the bytes at `uri`: the file itself, or a copy for as long as the block runs.
+    """A local file with the bytes at `uri`: the file itself, or a copy while the block runs.
 
     Raises:
         FileNotFoundError: nothing is there.
@@ -178,7 +178,8 @@ def explain(error: BaseException) -> str:
 
 
 _MEANINGS = {
-    "SignatureDoesNotMatch": "the server refuses the signature: the secret key is wrong (SignatureDoesNotMatch)",
+    "SignatureDoesNotMatch": "the server refuses the signature: the secret key is wrong"
+    " (SignatureDoesNotMatch)",
     "InvalidAccessKeyId": "the server does not know the access key (InvalidAccessKeyId)",
     "ExpiredToken": "the credentials have expired (ExpiredToken)",
     "no S3 credentials found": "no S3 credentials found: set AWS_PROFILE or AWS_ACCESS_KEY_ID and"

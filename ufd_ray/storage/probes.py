@@ -1,4 +1,4 @@
-"""A probe on storage: `probe.safetensors` (weight, bias) and `probe.json` (all that is known of it)."""
+"""A probe on storage: `probe.safetensors` (weight, bias) and `probe.json` (all else)."""
 
 from __future__ import annotations
 
@@ -80,6 +80,7 @@ def read_probe(uri: str, options: StorageOptions) -> ProbeFiles:
         raise SettingsError(f"--probe {uri}: unusable ({type(error).__name__}: {error})") from error
     if weight.shape != (dim,) or weight.dtype != np.float32 or not np.isfinite(weight).all():
         raise SettingsError(
-            f"--probe {uri}: weight is {weight.dtype} {weight.shape}; expected finite float32 ({dim},)"
+            f"--probe {uri}: weight is {weight.dtype} {weight.shape}; expected finite"
+            f" float32 ({dim},)"
         )
     return files

@@ -1,4 +1,4 @@
-"""`parts/` → published Parquet files: every row accounted for, in the manifest's order, checksummed."""
+"""`parts/` → published Parquet files: all rows accounted for, in order, checksummed."""
 
 from __future__ import annotations
 
@@ -70,17 +70,14 @@ class Parts:
             AccountsError: it names up to five positions that are lost, double or foreign.
         """
         positions = self._column("position")
-        counts = np.bincount(positions[positions >= 0], minlength=num_images)
+        known = (positions >= 0) & (positions < num_images)
+        counts = np.bincount(positions[known], minlength=num_images)
         faults = {
-            "lost": np.flatnonzero(counts[:num_images] == 0),
-            "double": np.flatnonzero(counts[:num_images] > 1),
-            "foreign": np.flatnonzero(counts[num_images:]) + num_images,
+            "lost": np.flatnonzero(counts == 0),
+            "double": np.flatnonzero(counts > 1),
+            "foreign": np.unique(positions[~known]),
         }
-        said = [
-            f"{len(rows)} {word} (positions {', '.join(map(str, rows[:5]))}{' …' * (len(rows) > 5)})"
-            for word, rows in faults.items()
-            if len(rows)
-        ]
+        said = [_count_and_name(word, rows) for word, rows in faults.items() if len(rows)]
         if said:
             raise AccountsError(
                 f"{num_images} images went in, {len(positions)} rows came out: {'; '.join(said)}."
@@ -121,29 +118,9 @@ class Parts:
         return np.asarray(column.to_numpy(), dtype=np.int64)
 
 
-def write_tables(
-    root: str,
-    folder: str,
-    tables: Iterator[Any],
-    options: StorageOptions,
-    metadata: dict[str, str] | None = None,
-) -> list[PublishedFile]:
-    """Write tables as numbered Parquet files with their checksums.
-
-    Args:
-        root: URI of the run or bank.
-        folder: name of the folder below it.
-        tables: one a file.
-        options: how storage is reached.
-        metadata: run constants for each file's own metadata.
-
-    Raises:
-        StorageError: a file cannot be written.
-    """
-    return [
-        write_table(root, f"{folder}/part-{number:05d}.parquet", table, options, metadata)
-        for number, table in enumerate(tables)
-    ]
+def _count_and_name(word: str, positions: np.ndarray[Any, np.dtype[np.int64]]) -> str:
+    named = ", ".join(map(str, positions[:5])) + (", …" if len(positions) > 5 else "")
+    return f"{len(positions)} {word} (positions {named})"
 
 
 def write_table(
@@ -153,7 +130,18 @@ def write_table(
     options: StorageOptions,
     metadata: dict[str, str] | None = None,
 ) -> PublishedFile:
-    """Write one table as a Parquet file; see `write_tables`."""
+    """Write a table as one Parquet file.
+
+    Args:
+        root: URI of the run or bank.
+        name: path below it.
+        table: `pa.Table`.
+        options: how storage is reached.
+        metadata: run constants for the file's own metadata.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
     sink = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd")
     data = sink.getvalue()

@@ -1,4 +1,4 @@
-"""A run's folder `ROOT/runs/RUN_ID`: claimed once, published whole, marked by `_SUCCESS` last of all."""
+"""A run's folder `ROOT/runs/RUN_ID`: claimed once, published whole, `_SUCCESS` last of all."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def s3_client(options: StorageOptions) -> Any:
 
 
 def open_filesystem(location: Location, options: StorageOptions) -> Any:
-    """A pyarrow file system for Parquet, over the same client and credentials. Paths: `Location.path`."""
+    """A pyarrow file system for Parquet, over the same client; its paths are `Location.path`."""
     if location.scheme == "file":
         return pyarrow.fs.LocalFileSystem()
     retries, client = _patience(options)

@@ -68,7 +68,7 @@ def parse_uri(uri: str) -> Location:
 
 
 def local_uri(path: bytes) -> str:
-    """The URI of a local file: its plain path, or `file://` percent-encoded if that is not UTF-8."""
+    """The URI of a local file: its plain path, or `file://` percent-encoded where not UTF-8."""
     try:
         return path.decode("utf-8")
     except UnicodeDecodeError:

@@ -26,8 +26,8 @@ def picture(width: int = 40, height: int = 30, mode: str = "RGB", seed: int = 0)
         samples = np.random.default_rng(seed).integers(0, 2**16, (height, width), dtype=np.uint16)
         return Image.fromarray(samples)
     if mode == "P":
-        image = Image.fromarray(noise(width, height, channels=1, seed=seed)).copy()
-        image = Image.frombytes("P", image.size, image.tobytes())
+        indices = noise(width, height, channels=1, seed=seed)
+        image = Image.frombytes("P", (width, height), indices.tobytes())
         image.putpalette(np.random.default_rng(seed + 1).integers(0, 256, 768).tolist())
         return image
     if mode in ("RGBA", "CMYK"):
