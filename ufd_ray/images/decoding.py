@@ -103,7 +103,7 @@ def _why_unidentified(data: bytes) -> str:
         if accepts is not None and accepts(data[:16]) is True:
             try:
                 load(io.BytesIO(data), "")
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is the reason)
                 return f"{kind}: {error}"
     return "its header cannot be read"
 

@@ -85,6 +85,8 @@ def plan_encoder(
     choice = resolve_device(settings.device, cluster.num_gpus)
     precision = resolve_precision(settings.precision, choice.device)
     print(f"encoder {spec} on {choice.device} in {precision}: {choice.reason}")
+    if EncoderSpec.parse(spec).kind == "random":
+        print("warning: the encoder's weights are random, as asked: its scores mean nothing")
     return EncoderPlan(spec, preprocess, settings.weights, choice.device, precision, dtype)
 
 

@@ -99,6 +99,10 @@ def _say(inputs: Inputs, num_images: int, num_repeated: int) -> None:
 
 
 def _check_labels(table: Any) -> Any:
+    if "split" in table.column_names:
+        given = set(table["split"].drop_null().unique().to_pylist())
+        if unknown := given - {"train", "val"}:
+            raise SettingsError(f"--input: split {min(unknown)!r}; expected train, val or nothing")
     if "label" not in table.column_names or table["label"].null_count:
         rows = table
         if "label" in table.column_names:

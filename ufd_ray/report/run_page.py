@@ -22,14 +22,26 @@ body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(
 h1 { font-size: 1.5rem; margin-bottom: 0 } h2 { font-size: 1.1rem; margin-top: 2rem }
 p.lead { color: var(--soft); margin-top: .25rem }
 p.warning { border-left: 4px solid #b35900; padding-left: .75rem }
-table { border-collapse: collapse; width: 100% }
+table { border-collapse: collapse; width: 100%; table-layout: fixed }
 th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line);
          vertical-align: top; overflow-wrap: anywhere }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+th { font-weight: normal; color: var(--soft); width: 40% }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 figure { margin: 0 } figcaption { color: var(--soft); font-size: .9rem }
 svg { width: 100%; height: auto } svg rect { fill: var(--bar) }
 svg text { fill: var(--soft); font-size: 11px } svg line { stroke: var(--line) }
 svg line.threshold { stroke: var(--ink); stroke-dasharray: 4 3 }
+"""
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title><style>{style}</style></head>
+<body><main>
+{body}
+</main></body></html>
 """
 
 
@@ -43,60 +55,46 @@ def render_run(run: dict[str, Any], histogram: npt.NDArray[np.int64]) -> str:
     Returns:
         HTML; its size does not depend on the number of images.
     """
-    counts, detectors = run["counts"], run["detectors"]
+    counts, detectors, timings = run["counts"], run["detectors"], run["timings"]
+    by_probe = detectors["decided_by"] == "probe"
     scored = counts["by_status"].get("scored", 0)
     fake = counts["by_verdict"].get("fake", 0)
-    seconds = run["timings"]["whole_run_s"]
-    threshold = detectors["threshold"] if detectors["decided_by"] == "probe" else 0.5
+    rate = counts["images"] / max(timings["whole_run_s"], 1e-9)
     share = f"{fake / scored:.1%}" if scored else "–"
-    warning = (
-        "<p class=warning>The encoder's weights are random: the scores mean nothing.</p>"
-        if detectors["weights_are_random"]
-        else ""
-    )
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Run {html.escape(run["run_id"])}</title><style>{_STYLE}</style></head><body><main>
-<h1>Run {html.escape(run["run_id"])}</h1>
-<p class="lead">{html.escape(run["outcome"].replace("_", " "))} · {run["started_at"]} to
-{run["finished_at"]} · {
-        counts["images"] / max(seconds, 1e-9):,.1f} images a second, start-up included</p>
-{warning}
-<p>{scored:,} of {counts["images"]:,} images were scored. {fake:,} of them ({share}) were called
-fake by the {"probe" if detectors["decided_by"] == "probe" else "neighbours' vote"}.</p>
-<h2>How the scores lie</h2>
-{_histogram(histogram, threshold)}
-<h2>What became of the images</h2>
-{
-        _table(
-            [("verdict " + k, v) for k, v in sorted(counts["by_verdict"].items())]
-            + [("error " + k, v) for k, v in sorted(counts["by_error_code"].items())]
-            + [("same bytes as an earlier image", counts["duplicates"])]
-        )
-    }
-<h2>Where the time went</h2>
-{
-        _table(
-            [("whole run, seconds", seconds)]
-            + [
-                (f"{k}, worker seconds", v)
-                for k, v in run["timings"]["worker_seconds_by_stage"].items()
-            ]
-        )
-    }
-<h2>What decided</h2>
-{
-        _table(
-            [(k, v) for k, v in detectors.items() if k != "encoder"]
-            + [("encoder " + k, v) for k, v in detectors["encoder"].items()]
-        )
-    }
-<h2>Settings and versions</h2>
-{_table([*run["settings"].items(), *run["versions"].items()])}
-</main></body></html>
-"""
+    who = "probe" if by_probe else "neighbours’ vote"
+    lead = f"{run['outcome'].replace('_', ' ')} · {run['started_at']} to {run['finished_at']}"
+    paragraphs = [
+        f'<p class="lead">{html.escape(lead)} · {rate:,.1f} images a second, start-up included</p>',
+        f"<p>{scored:,} of {counts['images']:,} images were scored. {fake:,} of them ({share}) were"
+        f" called fake by the {who}.</p>",
+    ]
+    if detectors["weights_are_random"]:
+        warning = "The encoder’s weights are random: the scores mean nothing."
+        paragraphs.insert(1, f'<p class="warning">{warning}</p>')
+    became = [(f"verdict {word}", n) for word, n in sorted(counts["by_verdict"].items())]
+    became += [(f"error {code}", n) for code, n in sorted(counts["by_error_code"].items())]
+    became += [("same bytes as an earlier image", counts["duplicates"])]
+    took = [("whole run, seconds", timings["whole_run_s"])]
+    took += [(f"{k}, worker seconds", v) for k, v in timings["worker_seconds_by_stage"].items()]
+    decided = [(k, v) for k, v in detectors.items() if k not in ("encoder", "encoder_id")]
+    decided += [(f"encoder {k}", v) for k, v in detectors["encoder"].items() if k != "encoder_id"]
+    decided += [("encoder_id", detectors["encoder_id"])]
+    title = html.escape(f"Run {run['run_id']}")
+    body = [
+        f"<h1>{title}</h1>",
+        *paragraphs,
+        "<h2>How the scores lie</h2>",
+        _histogram(histogram, detectors["threshold"] if by_probe else 0.5),
+        "<h2>What became of the images</h2>",
+        _table(became),
+        "<h2>Where the time went</h2>",
+        _table(took),
+        "<h2>What decided</h2>",
+        _table(decided),
+        "<h2>Settings and versions</h2>",
+        _table([*run["settings"].items(), *run["versions"].items()]),
+    ]
+    return _PAGE.format(title=title, style=_STYLE, body="\n".join(body))
 
 
 def _table(rows: list[tuple[str, Any]]) -> str:

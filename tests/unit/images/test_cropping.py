@@ -9,8 +9,9 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resiz
 
 from tests.unit.images.samples import lab, picture
 from ufd_ray.errors import DecodeError, ErrorCode
-from ufd_ray.images import PreprocessMode, to_pixels
+from ufd_ray.images import to_pixels
 from ufd_ray.images.cropping import MAX_RESIZED_PIXELS, crop_window
+from ufd_ray.settings import PreprocessMode
 
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB")
 SIDES = st.integers(1, 600)
