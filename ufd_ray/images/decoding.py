@@ -51,6 +51,8 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
                 f"{width}×{height} pixels, more than the allowed {max_pixels} (--max-pixels)",
             )
         image.load()
+        if image.mode == "P" and image.palette is None:
+            raise DecodeError(ErrorCode.CORRUPT, "indexed colours without a palette")
         if image.format == "MPO":  # a JPEG with further pictures behind it
             image.format = "JPEG"
         return image
@@ -60,7 +62,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """Convert to 8-bit RGB: alpha dropped, palettes resolved, 16 bits cut to the upper 8.
 
     Raises:
-        DecodeError: `unsupported`, for 32-bit samples; `corrupt`, for an unusable palette.
+        DecodeError: `unsupported`, for 32-bit samples; `corrupt`, where Pillow cannot convert.
     """
     if image.mode in _GREY_16:
         # Pillow's own conversion saturates at 255; the protocol keeps the upper byte.

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import ray
 
 from ufd_ray.encoders import EncoderIdentity, EncoderSpec
-from ufd_ray.errors import SettingsError
+from ufd_ray.errors import SettingsError, UfdError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import join_cluster, our_errors_only
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
@@ -44,7 +44,7 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
         UfdError: the job failed; there is no bank.
     """
     storage = storage_options(settings)
-    spec = str(EncoderSpec.parse(settings.encoder))
+    spec = EncoderSpec.parse(settings.encoder)
     if _is_built(settings, storage):
         print(f"this bank has been built already: {settings.output}")
         return Outcome.PUBLISHED
@@ -59,7 +59,7 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
                 listed = list_inputs(settings, manifest, storage, labelled=True)
             encoder = ray.get(ray.remote(_identify).options(**_room(plan)).remote(plan, storage))
             if settings.dry_run:
-                rehearse(settings, encoder.preprocess, encoder.input_size, storage)
+                rehearse(settings, encoder.preprocess, encoder.input_size, storage, labelled=True)
                 print("dry run: every setting can be used; nothing was written")
                 return Outcome.PUBLISHED
             flow = make_flow(settings, plan, encoder, cluster, storage)
@@ -117,7 +117,7 @@ def _publish(
     files = {"rejects": write_table(settings.output, "rejects.parquet", rejected, storage)}
     num_usable = num_images - len(rejected)
     if not num_usable:
-        raise SettingsError("none of the images could be encoded; rejects.parquet says why")
+        raise UfdError("none of the images could be encoded; rejects.parquet says why")
     over = len(rejected) / num_images > settings.max_error_rate
     outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
     bank = {

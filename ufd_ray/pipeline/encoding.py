@@ -31,7 +31,7 @@ class EncoderPlan:
     """Which encoder, and how it is loaded on a worker.
 
     Attributes:
-        spec: `ARCH:WEIGHTS`.
+        spec: architecture and weights.
         preprocess: `crop` or `resize`.
         weights: file or URI with the weights; None: where the spec says.
         device: `cuda` or `cpu`.
@@ -39,7 +39,7 @@ class EncoderPlan:
         dtype: precision in which embeddings are kept, `float32` or `float16`.
     """
 
-    spec: str
+    spec: EncoderSpec
     preprocess: PreprocessMode
     weights: str | None
     device: str
@@ -54,7 +54,7 @@ class EncoderPlan:
             UfdError: the weights cannot be had or do not fit.
         """
         encoder = Encoder.load(
-            EncoderSpec.parse(self.spec),
+            self.spec,
             preprocess=self.preprocess,
             weights_file=self.weights,
             device=self.device,
@@ -68,7 +68,7 @@ class EncoderPlan:
 
 def plan_encoder(
     settings: ImageSettings,
-    spec: str,
+    spec: EncoderSpec,
     preprocess: PreprocessMode,
     dtype: str,
     cluster: Cluster,
@@ -78,14 +78,13 @@ def plan_encoder(
     Raises:
         SettingsError: the device or precision cannot be had, or `--weights` is not there.
     """
-    if settings.weights is not None and not object_exists(
-        settings.weights, storage_options(settings)
-    ):
-        raise SettingsError(f"--weights {settings.weights}: there is no such file")
+    source = settings.weights or (spec.weights if spec.kind == "file" else None)
+    if source is not None and not object_exists(source, storage_options(settings)):
+        raise SettingsError(f"there are no weights at {source}; --weights FILE says where they are")
     choice = resolve_device(settings.device, cluster.num_gpus)
     precision = resolve_precision(settings.precision, choice.device)
     print(f"encoder {spec} on {choice.device} in {precision}: {choice.reason}")
-    if EncoderSpec.parse(spec).kind == "random":
+    if spec.kind == "random":
         print("warning: the encoder's weights are random, as asked: its scores mean nothing")
     return EncoderPlan(spec, preprocess, settings.weights, choice.device, precision, dtype)
 

@@ -22,6 +22,10 @@ from ufd_ray.settings import ImageSettings
 from ufd_ray.storage import FetchLimits, StorageOptions, open_filesystem, parse_uri
 
 _ROWS_PER_BLOCK = 256
+_FILES_IN_MEMORY = 32
+"""Images that a task fetches and decodes at a time. The two stages run as one task, so that whole
+files never leave it: times `--max-bytes`, this bounds its memory."""
+_ARROW: dict[str, Any] = {"batch_format": "pyarrow", "zero_copy_batch": True}
 _LIGHT = 0.25
 """CPUs that Ray sets aside for a task that mostly waits. All light work and an encoder together ask
 for less than two CPUs, so that the smallest machine never waits for itself."""
@@ -53,21 +57,18 @@ class Flow:
 
     def embed(self, manifest: str) -> Any:
         """Manifest → rows with embeddings, as a lazy Ray data set."""
-        arrow: dict[str, Any] = {"batch_format": "pyarrow", "zero_copy_batch": True}
-        files = open_filesystem(parse_uri(manifest), self.storage)
         rows = ray.data.read_parquet(
-            # No partitioning: a folder named `date=…` above the manifest is no column of it.
             parse_uri(manifest).path,
-            filesystem=files,
-            partitioning=None,
+            filesystem=open_filesystem(parse_uri(manifest), self.storage),
+            partitioning=None,  # a folder named `date=…` above the manifest is no column of it
             num_cpus=_LIGHT,
         )
         rows = rows.repartition(target_num_rows_per_block=_ROWS_PER_BLOCK)
         rows = rows.map_batches(
             partial(fetch_images, storage=self.storage, limits=self.limits, tally=self.tally),
-            batch_size=None,
+            batch_size=_FILES_IN_MEMORY,
             num_cpus=_LIGHT,
-            **arrow,
+            **_ARROW,
         )
         rows = rows.map_batches(
             partial(
@@ -77,9 +78,9 @@ class Flow:
                 max_pixels=self.max_pixels,
                 tally=self.tally,
             ),
-            batch_size=None,
+            batch_size=_FILES_IN_MEMORY,
             num_cpus=_LIGHT,
-            **arrow,
+            **_ARROW,
         )
         on_gpu = self.plan.device == "cuda"
         return rows.map_batches(
@@ -89,10 +90,10 @@ class Flow:
             compute=ActorPoolStrategy(size=self.num_encoders),
             num_gpus=1 if on_gpu else 0,
             num_cpus=_LIGHT if on_gpu else 2 * _LIGHT,
-            **arrow,
+            **_ARROW,
         )
 
-    def detect(self, rows: Any, **detectors: Any) -> Any:
+    def detect(self, rows: Any, detectors: dict[str, Any]) -> Any:
         """Rows with embeddings → rows with scores; `detectors` as `DetectGenerated` takes them."""
         return rows.map_batches(
             DetectGenerated,
@@ -100,8 +101,7 @@ class Flow:
             batch_size=None,
             compute=ActorPoolStrategy(size=self.num_encoders),
             num_cpus=_LIGHT,
-            batch_format="pyarrow",
-            zero_copy_batch=True,
+            **_ARROW,
         )
 
     def append(self, rows: Any, parts: str) -> None:

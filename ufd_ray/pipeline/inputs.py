@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import pyarrow.compute as pc
 
 from ufd_ray.errors import FetchError, ImageError, SettingsError
 from ufd_ray.images import decode, to_pixels
+from ufd_ray.schema import FAKE, REAL
 from ufd_ray.settings import ImageSettings, JobSettings, PreprocessMode
 from ufd_ray.storage import (
     FetchLimits,
@@ -41,24 +43,30 @@ def list_inputs(
     """
     inputs = _inputs(settings, labelled)
     tables = inputs.tables(options)
-    if labelled:
-        tables = map(_check_labels, tables)
-    info = write_manifest(folder, tables, options, settings.limit)
+    info = write_manifest(
+        folder, _labelled(tables) if labelled else tables, options, settings.limit
+    )
     _say(inputs, info.num_images, info.num_repeated)
     return info
 
 
 def rehearse(
-    settings: ImageSettings, mode: PreprocessMode, size: int, options: StorageOptions
+    settings: ImageSettings,
+    mode: PreprocessMode,
+    size: int,
+    options: StorageOptions,
+    *,
+    labelled: bool = False,
 ) -> None:
     """The dry run: list and count, then fetch and decode the first image. Writes nothing.
 
     Raises:
         SettingsError: an input that cannot be used, or no images.
     """
-    inputs = _inputs(settings, labelled=False)
+    inputs = _inputs(settings, labelled)
+    tables = inputs.tables(options)
     num_images, first = 0, None
-    for table in number_images(inputs.tables(options), settings.limit):
+    for table in number_images(_labelled(tables) if labelled else tables, settings.limit):
         if first is None and len(table):
             first = Known(**table.select(["uri", "etag", "size_bytes"]).to_pylist()[0])
         num_images += len(table)
@@ -98,18 +106,30 @@ def _say(inputs: Inputs, num_images: int, num_repeated: int) -> None:
         print(f"manifest columns not carried through, since the scores have their own: {names}")
 
 
-def _check_labels(table: Any) -> Any:
-    if "split" in table.column_names:
-        given = set(table["split"].drop_null().unique().to_pylist())
-        if unknown := given - {"train", "val"}:
-            raise SettingsError(f"--input: split {min(unknown)!r}; expected train, val or nothing")
-    if "label" not in table.column_names or table["label"].null_count:
-        rows = table
-        if "label" in table.column_names:
-            rows = table.filter(pc.is_null(table["label"]))
-        names = ", ".join(islice(rows["uri"].to_pylist(), 3))
+def _labelled(tables: Iterable[Any]) -> Iterator[Any]:
+    """The tables as they pass, held to what a bank needs: labels of both classes, known splits."""
+    counts: Counter[int] = Counter()
+    for table in tables:
+        missing = _rows_without_label(table)
+        if len(missing):
+            names = ", ".join(missing["uri"].slice(0, 3).to_pylist())
+            raise SettingsError(
+                f"--input: {len(missing):,} images have no label ({names} …); expected a manifest"
+                " with a column `label`, or the folders 0_real and 1_fake in the path"
+            )
+        if "split" in table.column_names:
+            given = set(table["split"].drop_null().unique().to_pylist())
+            if unknown := given - {"train", "val"}:
+                raise SettingsError(f"--input: split {min(unknown)!r}; expected train or val")
+        counts.update(table["label"].to_pylist())
+        yield table
+    if counts and not (counts[REAL] and counts[FAKE]):
         raise SettingsError(
-            f"--input: {len(rows):,} images have no label ({names} …); expected a manifest with a"
-            " column `label`, or the folders 0_real and 1_fake in the path"
+            f"--input: {counts[REAL]:,} real and {counts[FAKE]:,} fake images; a bank needs both"
         )
-    return table
+
+
+def _rows_without_label(table: Any) -> Any:
+    if "label" not in table.column_names:
+        return table
+    return table.filter(pc.is_null(table["label"]))

@@ -4,52 +4,32 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import ray
 
 from ufd_ray import __version__
-from ufd_ray.detectors import Probe
-from ufd_ray.encoders import EncoderIdentity, require_same
-from ufd_ray.errors import IdentityError, SettingsError, StorageError
+from ufd_ray.encoders import EncoderSpec
+from ufd_ray.errors import StorageError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import Cluster, join_cluster, our_errors_only
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.flow import Flow, make_flow
 from ufd_ray.pipeline.inputs import list_inputs, rehearse, storage_options
+from ufd_ray.pipeline.pairing import Detectors
 from ufd_ray.pipeline.progress import progress_lines
 from ufd_ray.pipeline.publishing import Census, publish_scores
 from ufd_ray.report import render_run
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import (
-    BankInfo,
-    ProbeFiles,
     RunFolder,
     StorageOptions,
     new_run_id,
-    read_bank_info,
-    read_probe,
-    read_searchable,
     utc_now,
 )
 
 _VERSIONS = ("ray", "torch", "torchvision", "timm", "open_clip_torch", "pillow", "numpy")
-
-
-@dataclass(frozen=True)
-class _Detectors:
-    """Bank and probe as their JSON says, and the one encoder that both were made with."""
-
-    bank: BankInfo | None
-    probe: ProbeFiles | None
-    encoder: EncoderIdentity
-
-    @property
-    def dtype(self) -> str:
-        return (self.bank or self.probe).dtype  # type: ignore[union-attr]
 
 
 def score(settings: ScoreSettings) -> Outcome:
@@ -60,7 +40,7 @@ def score(settings: ScoreSettings) -> Outcome:
         UfdError: the run failed; nothing was published, and its `run.json` says so.
     """
     storage = storage_options(settings)
-    detectors = _read_detectors(settings, storage)
+    detectors = Detectors.read(settings, storage)
     folder = RunFolder(settings.output, settings.run_id or new_run_id(), storage)
     if folder.is_published(settings.fingerprint()):
         print(f"run {folder.run_id} has been published already: {folder.uri}")
@@ -68,7 +48,8 @@ def score(settings: ScoreSettings) -> Outcome:
     with our_errors_only():
         cluster = join_cluster()
         encoder = detectors.encoder
-        plan = plan_encoder(settings, encoder.spec, encoder.preprocess, detectors.dtype, cluster)
+        spec = EncoderSpec(encoder.arch, encoder.weights)
+        plan = plan_encoder(settings, spec, encoder.preprocess, detectors.dtype, cluster)
         run = _Run(settings, storage, detectors, plan, folder)
         if settings.dry_run:
             run.rehearse()
@@ -83,7 +64,7 @@ class _Run:
         self,
         settings: ScoreSettings,
         storage: StorageOptions,
-        detectors: _Detectors,
+        detectors: Detectors,
         plan: EncoderPlan,
         folder: RunFolder,
     ) -> None:
@@ -99,7 +80,7 @@ class _Run:
             "started_at": utc_now(),
             "settings": settings.model_dump(mode="json"),
             "fingerprint": settings.fingerprint(),
-            "detectors": _describe(settings, detectors, plan),
+            "detectors": detectors.describe(plan),
             "versions": {"ufd-ray": __version__} | {name: version(name) for name in _VERSIONS},
         }
 
@@ -141,24 +122,9 @@ class _Run:
             raise
 
     def _score(self, flow: Flow, num_images: int) -> None:
-        settings, detectors = self._settings, self._detectors
-        bank = None
-        if detectors.bank is not None:
-            # Read by a worker, kept once a node in the object store; never in the driver.
-            read = ray.remote(num_cpus=0.25)(read_searchable)
-            bank = read.remote(detectors.bank, self._storage)
-        probe = detectors.probe
         rows = flow.embed(self._folder.manifest)
-        rows = flow.detect(
-            rows,
-            bank=bank,
-            probe=Probe(probe.weight, np.float32(probe.bias)) if probe else None,
-            threshold=probe.threshold if probe else 0.5,
-            k=settings.k,
-            decider=settings.decider,
-            keep_embeddings=settings.keep_embeddings,
-        )
-        with progress_lines(flow.tally, "detect", num_images, settings.progress_s):
+        rows = flow.detect(rows, self._detectors.for_stage(self._storage))
+        with progress_lines(flow.tally, "detect", num_images, self._settings.progress_s):
             flow.append(rows, self._folder.parts)
 
     def _finish(self, flow: Flow, files: list[Any], census: Census) -> Outcome:
@@ -199,45 +165,6 @@ class _Run:
             f"ufd_ray.{name}": value if isinstance(value, str) else json.dumps(value)
             for name, value in facts.items()
         }
-
-
-def _read_detectors(settings: ScoreSettings, storage: StorageOptions) -> _Detectors:
-    bank = read_bank_info(settings.bank, storage) if settings.bank else None
-    probe = read_probe(settings.probe, storage) if settings.probe else None
-    try:
-        identities = [EncoderIdentity.from_dict(x.encoder) for x in (bank, probe) if x is not None]
-        require_same(
-            identities[0], identities[-1], f"bank {settings.bank}", f"probe {settings.probe}"
-        )
-    except IdentityError as error:
-        raise SettingsError(str(error)) from error
-    if bank is not None and probe is not None and bank.dtype != probe.dtype:
-        raise SettingsError(
-            f"the bank keeps embeddings in {bank.dtype}, the probe was fitted on {probe.dtype};"
-            " fit the probe on this bank"
-        )
-    if bank is not None and settings.k > bank.num_searchable:
-        raise SettingsError(
-            f"--k {settings.k}: the bank has only {bank.num_searchable} images to search"
-        )
-    return _Detectors(bank, probe, identities[0])
-
-
-def _describe(settings: ScoreSettings, detectors: _Detectors, plan: EncoderPlan) -> dict[str, Any]:
-    encoder = detectors.encoder
-    return {
-        "encoder": encoder.to_dict(),
-        "encoder_id": encoder.encoder_id,
-        "weights_are_random": encoder.is_random,
-        "precision": plan.precision,
-        "device": plan.device,
-        "dtype": detectors.dtype,
-        "bank": settings.bank,
-        "probe": settings.probe,
-        "decided_by": settings.decider,
-        "threshold": detectors.probe.threshold if detectors.probe else 0.5,
-        "k": settings.k,
-    }
 
 
 def _say(run: RunFolder, census: Census, exceeded: float | None) -> None:

@@ -34,7 +34,7 @@ def test_every_format_is_decoded(kind: str) -> None:
     image = decode(encoded(flat, kind), max_pixels=MAX_PIXELS)
     assert (image.format, image.size) == (kind, (37, 21))
     pixels = to_pixels(image, mode="crop", size=16)
-    assert np.abs(pixels.astype(int) - (200, 120, 40)).max() <= 3
+    assert np.abs(pixels.astype(int) - (200, 120, 40)).max() <= 4
 
 
 @pytest.mark.parametrize("kind", LOSSLESS)
@@ -149,10 +149,13 @@ def test_every_beginning_of_a_file_has_its_word(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_signature_with_rubbish_behind_it_is_corrupt_or_truncated(kind: str) -> None:
+def test_a_signature_with_rubbish_behind_it_is_a_broken_image(kind: str) -> None:
     rubbish = np.random.default_rng(3).bytes(5000)
     data = encoded(picture(), kind)[:16] + rubbish
-    assert code_of(data) in {ErrorCode.CORRUPT, ErrorCode.TRUNCATED}
+    broken = {ErrorCode.CORRUPT, ErrorCode.TRUNCATED}
+    if kind == "GIF":  # chance may make its frame larger than its screen, and so the image
+        broken.add(ErrorCode.TOO_MANY_PIXELS)
+    assert code_of(data) in broken
 
 
 def test_garbled_pixels_are_corrupt() -> None:
@@ -162,11 +165,10 @@ def test_garbled_pixels_are_corrupt() -> None:
     assert code_of(bytes(data)) == ErrorCode.CORRUPT
 
 
-def test_a_palette_that_is_not_there_is_corrupt() -> None:
-    # Pillow decodes this one; only its conversion of the transparent index fails.
-    transparent = chunk(b"tRNS", b"\xff\0")
-    data = png(4, 4, bit_depth=8, color_type=3, rows=bytes(16), before_data=transparent)
-    assert decode(data, max_pixels=MAX_PIXELS).mode == "P"
+@pytest.mark.parametrize("before_data", [b"", chunk(b"tRNS", b"\xff\0")])
+def test_indices_without_a_palette_are_corrupt(before_data: bytes) -> None:
+    # Pillow decodes them, and what it makes of them hangs on how they are converted.
+    data = png(4, 4, bit_depth=8, color_type=3, rows=bytes(16), before_data=before_data)
     assert code_of(data) == ErrorCode.CORRUPT
 
 
