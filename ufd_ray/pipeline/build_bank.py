@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import ray
 
 from ufd_ray.encoders import EncoderIdentity, EncoderSpec
-from ufd_ray.errors import SettingsError, UfdError
+from ufd_ray.errors import UfdError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import join_cluster, our_errors_only
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
@@ -24,12 +24,11 @@ from ufd_ray.settings import BuildBankSettings
 from ufd_ray.storage import (
     Parts,
     StorageOptions,
+    check_writable,
     delete_folder,
-    describe_differences,
+    is_made_already,
     join_uri,
     new_run_id,
-    object_exists,
-    read_document,
     utc_now,
     write_document,
     write_table,
@@ -45,9 +44,11 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
     """
     storage = storage_options(settings)
     spec = EncoderSpec.parse(settings.encoder)
-    if _is_built(settings, storage):
+    fingerprint = settings.fingerprint()
+    if is_made_already(settings.output, "bank.json", fingerprint, "a bank built", storage):
         print(f"this bank has been built already: {settings.output}")
         return Outcome.PUBLISHED
+    check_writable(settings.output, storage)
     with our_errors_only():
         cluster = join_cluster()
         plan = plan_encoder(settings, spec, settings.preprocess, settings.dtype, cluster)
@@ -68,18 +69,6 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
             return _publish(settings, storage, plan, encoder, parts, listed.num_images)
         finally:
             delete_folder(workplace, storage)
-
-
-def _is_built(settings: BuildBankSettings, storage: StorageOptions) -> bool:
-    if not object_exists(join_uri(settings.output, "bank.json"), storage):
-        return False
-    earlier = read_document(settings.output, "bank.json", "--output", storage)
-    if differences := describe_differences(earlier["fingerprint"], settings.fingerprint()):
-        raise SettingsError(
-            f"--output {settings.output} holds a bank built with other settings: {differences};"
-            " choose another place"
-        )
-    return True
 
 
 def _identify(plan: EncoderPlan, storage: StorageOptions) -> EncoderIdentity:

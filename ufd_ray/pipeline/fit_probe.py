@@ -22,7 +22,7 @@ from ufd_ray.detectors import (
     fit_paper,
     import_published,
 )
-from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.errors import SettingsError
 from ufd_ray.evaluation import accuracy_at, average_precision
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import join_cluster, our_errors_only
@@ -32,13 +32,12 @@ from ufd_ray.storage import (
     BankInfo,
     ProbeFiles,
     StorageOptions,
-    describe_differences,
+    check_writable,
     embedding_matrix,
-    join_uri,
+    is_made_already,
     local_copy,
     object_exists,
     read_bank_info,
-    read_document,
     read_shards,
     utc_now,
     write_probe,
@@ -63,9 +62,11 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
     storage = storage_options(settings)
     bank = read_bank_info(settings.bank, storage)
     _check(settings, bank, storage)
-    if _is_fitted(settings, storage):
+    fingerprint = settings.fingerprint()
+    if is_made_already(settings.output, "probe.json", fingerprint, "a probe fitted", storage):
         print(f"this probe has been fitted already: {settings.output}")
         return Outcome.PUBLISHED
+    check_writable(settings.output, storage)
     curve: list[dict[str, float]] = []
     if settings.import_ is not None:
         probe = _import(settings.import_, bank, storage)
@@ -79,13 +80,10 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
         "bank": settings.bank,
         "training_curve": curve,
         "validation": validation,
-        "fingerprint": settings.fingerprint(),
+        "fingerprint": fingerprint,
     }
     files = ProbeFiles(probe.weight, float(probe.bias), bank.encoder, bank.dtype, 0.5, details)
-    try:
-        write_probe(settings.output, files, storage)
-    except StorageError as error:
-        raise SettingsError(f"--output {settings.output}: not writable ({error})") from error
+    write_probe(settings.output, files, storage)
     said = (
         f"on {validation['num_images']:,} held-out images:"
         f" AP {validation['average_precision']:.3f}, accuracy at 0.5 {validation['accuracy']:.3f}"
@@ -105,18 +103,6 @@ def _check(settings: FitProbeSettings, bank: BankInfo, storage: StorageOptions) 
             f"--recipe paper stops by held-out images, and the bank {bank.uri} has none; build it"
             " with --val-share or a `split` column"
         )
-
-
-def _is_fitted(settings: FitProbeSettings, storage: StorageOptions) -> bool:
-    if not object_exists(join_uri(settings.output, "probe.json"), storage):
-        return False
-    earlier = read_document(settings.output, "probe.json", "--output", storage)
-    if differences := describe_differences(earlier["fingerprint"], settings.fingerprint()):
-        raise SettingsError(
-            f"--output {settings.output} holds a probe fitted with other settings: {differences};"
-            " choose another place"
-        )
-    return True
 
 
 def _import(uri: str, bank: BankInfo, storage: StorageOptions) -> Probe:

@@ -8,12 +8,13 @@ from ufd_ray.storage.banks import (
     read_searchable,
     read_shards,
 )
-from ufd_ray.storage.documents import read_document, write_document
+from ufd_ray.storage.documents import is_made_already, read_document, write_document
 from ufd_ray.storage.fetching import Fetched, FetchLimits, Known, fetch
 from ufd_ray.storage.inputs import Inputs, folder_label
 from ufd_ray.storage.listing import ObjectInfo, list_prefix
 from ufd_ray.storage.manifests import ManifestInfo, number_images, write_manifest
 from ufd_ray.storage.objects import (
+    check_writable,
     delete_folder,
     delete_object,
     list_folder,
@@ -24,7 +25,7 @@ from ufd_ray.storage.objects import (
 )
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
 from ufd_ray.storage.publication import Parts, PublishedFile, write_table
-from ufd_ray.storage.runs import RunFolder, describe_differences, new_run_id, utc_now
+from ufd_ray.storage.runs import RunFolder, new_run_id, utc_now
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import image_id, join_uri, parse_uri
 
@@ -41,14 +42,15 @@ __all__ = [
     "PublishedFile",
     "RunFolder",
     "StorageOptions",
+    "check_writable",
     "delete_folder",
     "delete_object",
-    "describe_differences",
     "embedding_column",
     "embedding_matrix",
     "fetch",
     "folder_label",
     "image_id",
+    "is_made_already",
     "join_uri",
     "list_folder",
     "list_prefix",

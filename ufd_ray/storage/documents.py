@@ -7,7 +7,7 @@ from typing import Any
 
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.schema import FORMAT_VERSION
-from ufd_ray.storage.objects import read_object, write_object
+from ufd_ray.storage.objects import object_exists, read_object, write_object
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
@@ -52,3 +52,37 @@ def read_document(root: str, name: str, flag: str, options: StorageOptions) -> d
             f" {FORMAT_VERSION}"
         )
     return dict(content)
+
+
+def is_made_already(
+    root: str, name: str, fingerprint: dict[str, Any], what: str, options: StorageOptions
+) -> bool:
+    """Whether `--output ROOT` holds the result of these very settings already.
+
+    Args:
+        root: the output.
+        name: of the document that is written last.
+        fingerprint: the settings that decide what comes out.
+        what: what it would be, for the message: `a bank built`.
+        options: how storage is reached.
+
+    Raises:
+        SettingsError: it holds the result of other settings.
+    """
+    try:
+        if not object_exists(join_uri(root, name), options):
+            return False
+    except StorageError as error:
+        raise SettingsError(f"--output {root}: {error}") from error
+    earlier = read_document(root, name, "--output", options)
+    if differences := describe_differences(earlier.get("fingerprint", {}), fingerprint):
+        raise SettingsError(
+            f"--output {root} holds {what} with other settings: {differences}; choose another place"
+        )
+    return True
+
+
+def describe_differences(then: dict[str, Any], now: dict[str, Any]) -> str:
+    """The settings that differ, each with both values; empty when none does."""
+    names = sorted(k for k in then.keys() | now.keys() if then.get(k) != now.get(k))
+    return ", ".join(f"{name} was {then.get(name)!r}, is {now.get(name)!r}" for name in names)

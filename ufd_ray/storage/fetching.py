@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from obstore import exceptions as obs
 
 from ufd_ray.errors import ErrorCode, FetchError, SettingsError
@@ -94,7 +95,7 @@ async def _fetch_one(known: Known, options: StorageOptions, limits: FetchLimits)
     except TimeoutError:
         message = f"no complete answer within {options.timeout_s:g} s"
         return Fetched(known, error=FetchError(ErrorCode.TIMEOUT, message))
-    except (OSError, obs.BaseError, BotoCoreError, ClientError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 (one object never ends a run)
         return Fetched(known, error=_classify(error))
 
 
@@ -127,10 +128,14 @@ def _get_boto3(
 
 
 def _read_local(known: Known, location: Location, limits: FetchLimits) -> Fetched:
-    with open(os.fsencode(location.key), "rb") as file:
-        stat = os.fstat(file.fileno())
-        _check_size(stat.st_size, limits)
-        now = replace(known, size_bytes=stat.st_size, last_modified=modified_at(stat))
+    # O_NONBLOCK: opening a pipe would wait for a writer for ever.
+    fd = os.open(os.fsencode(location.key), os.O_RDONLY | os.O_NONBLOCK)
+    with open(fd, "rb") as file:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise FetchError(ErrorCode.NOT_FOUND, "a folder, a pipe or a device, no file")
+        _check_size(status.st_size, limits)
+        now = replace(known, size_bytes=status.st_size, last_modified=modified_at(status))
         same_size = known.size_bytes in (None, now.size_bytes)
         same_time = known.last_modified in (None, now.last_modified)
         if not (same_size and same_time):
@@ -139,7 +144,12 @@ def _read_local(known: Known, location: Location, limits: FetchLimits) -> Fetche
                 f"listed with {known.size_bytes} bytes of {known.last_modified},"
                 f" read with {now.size_bytes} bytes of {now.last_modified}",
             )
-        return Fetched(now, file.read())
+        data = file.read(status.st_size + 1)
+        if len(data) != status.st_size:
+            raise FetchError(
+                ErrorCode.CHANGED, f"of {status.st_size} bytes when opened, of others when read"
+            )
+        return Fetched(now, data)
 
 
 def _check_size(size_bytes: int, limits: FetchLimits) -> None:

@@ -74,17 +74,16 @@ class Inputs:
                 yield from self._list(uri, options)
 
     def _list(self, uri: str, options: StorageOptions) -> Iterator[Any]:
-        some = False
         try:
             for page in list_prefix(uri, options):
                 kept = [entry for entry in page if self._wanted(entry.uri, uri)]
                 self.num_left_out += len(page) - len(kept)
-                some = True
                 yield self._as_table(kept)
         except FileNotFoundError as error:
-            raise SettingsError(f"--input {uri}: no images there ({error})") from error
-        if not some:
-            raise SettingsError(f"--input {uri}: no images there")
+            raise SettingsError(
+                f"--input {uri}: nothing there; expected a prefix or folder with objects below it,"
+                " or a manifest"
+            ) from error
 
     def _wanted(self, name: str, prefix: str) -> bool:
         name = name.removeprefix(prefix).lstrip("/") or posixpath.basename(name)

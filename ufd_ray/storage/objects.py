@@ -14,7 +14,7 @@ import obstore
 from botocore.exceptions import BotoCoreError
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 
-from ufd_ray.errors import StorageError
+from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.storage.stores import StorageOptions, open_store
 from ufd_ray.storage.uris import parse_uri
 
@@ -75,6 +75,20 @@ def object_exists(uri: str, options: StorageOptions) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def check_writable(folder: str, options: StorageOptions) -> None:
+    """Write and delete a small object below `--output`, before any work is done for it.
+
+    Raises:
+        SettingsError: that cannot be done.
+    """
+    trial = f"{folder.rstrip('/')}/.writable-{uuid.uuid4().hex}"
+    try:
+        write_object(trial, b"", options)
+        delete_object(trial, options)
+    except StorageError as error:
+        raise SettingsError(f"--output {folder}: not writable ({error})") from error
 
 
 def delete_object(uri: str, options: StorageOptions) -> None:
@@ -161,6 +175,8 @@ def _clear_errors(uri: str, verb: str) -> Iterator[None]:
     except (NotFoundError, FileNotFoundError) as error:
         if "NoSuchBucket" in str(error):
             raise StorageError(f"{uri} cannot be {verb}: there is no such bucket") from error
+        if verb == "written":
+            raise StorageError(f"{uri} cannot be written: there is no such place") from error
         raise FileNotFoundError(f"{uri}: nothing is there") from error
     except (AlreadyExistsError, FileExistsError) as error:
         raise FileExistsError(f"{uri} exists already") from error

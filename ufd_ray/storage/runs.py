@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ufd_ray.errors import SettingsError, StorageError
-from ufd_ray.storage.documents import write_document
+from ufd_ray.storage.documents import describe_differences, write_document
 from ufd_ray.storage.objects import (
     delete_folder,
     delete_object,
@@ -110,12 +110,6 @@ class RunFolder:
     def fail(self, content: dict[str, Any]) -> None:
         """Leave a `run.json` that says so; nothing is published."""
         write_document(self.uri, "run.json", content, self.options)
-
-
-def describe_differences(then: dict[str, Any], now: dict[str, Any]) -> str:
-    """The settings that differ, each with both values; empty when none does."""
-    names = sorted(k for k in then.keys() | now.keys() if then.get(k) != now.get(k))
-    return ", ".join(f"{name} was {then.get(name)!r}, is {now.get(name)!r}" for name in names)
 
 
 def new_run_id() -> str:
