@@ -13,6 +13,10 @@ import pytest
 
 from tests.servers.s3 import S3Server, start_s3_server
 
+# Bank, probe and runs that several folders of tests look at.
+pytest.register_assert_rewrite("tests.crawl.checks", "tests.crawl.runs")
+pytest_plugins = ["tests.crawl.fixtures"]
+
 S3_KIND = pytest.StashKey[str]()
 LOOPBACK = "127.0.0.1,localhost"
 RAY_QUIET = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,6 +29,10 @@ def run_job(
     settings_class: type[S], job: Callable[[S], Outcome], argv: Sequence[str] | None = None
 ) -> NoReturn:
     """Read the settings, run the job, exit with its outcome. Errors of ours are one line each."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Line by line into a log file as well; and a stranger's file name never ends a run.
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         settings = read_settings(settings_class, sys.argv[1:] if argv is None else argv)
         outcome = job(settings)

@@ -70,10 +70,10 @@ class ImageSettings(JobSettings):
     weights: str | None = Field(
         None, description="file or URI with the encoder's weights, where the machine has no hub"
     )
-    device: Literal["auto"] | Device = Field(
+    device: Literal["auto", Device] = Field(
         "auto", description="where the encoder runs; auto: CUDA when there is any"
     )
-    precision: Literal["auto"] | Precision = Field(
+    precision: Literal["auto", Precision] = Field(
         "auto", description="of the encoder; auto: fp32 on CPUs, fp16 on GPUs"
     )
     batch_size: int = Field(64, ge=1, le=4096, description="images that the encoder takes at once")

@@ -45,6 +45,8 @@ def join_cluster() -> Cluster:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    # Wrapped, an error of ours would come back as text.
+    context.raise_original_map_exception = True
     # A block that fails as a whole would take its other images with it: it ends the run instead.
     context.max_errored_blocks = 0
     resources = ray.cluster_resources()
@@ -69,6 +71,8 @@ def our_errors_only() -> Iterator[None]:
         yield
     except Exception as error:
         if (ours := _find_ours(error)) is not None and ours is not error:
+            # Ray Data writes its own advice behind the message.
+            ours.args = tuple(str(a).partition("\nFailed to ")[0] for a in ours.args)
             raise ours from error
         raise
 

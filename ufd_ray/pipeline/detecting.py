@@ -10,7 +10,9 @@ import pyarrow as pa
 import ray
 
 from ufd_ray.detectors import NeighborSearch, Probe, margin, verdicts, vote
+from ufd_ray.errors import UfdError
 from ufd_ray.pipeline.progress import timed
+from ufd_ray.pipeline.rows import put, spread
 from ufd_ray.schema import DETECTION, NEIGHBOR, SCORES
 from ufd_ray.storage import embedding_matrix
 
@@ -27,6 +29,9 @@ class DetectGenerated:
         decider: `probe` or `neighbors`: whose word the verdict is.
         keep_embeddings: leave the column `embedding` in the rows.
         tally: where times are reported; None: nowhere.
+
+    Raises:
+        StorageError: at the first batch, if the bank cannot be read or used (see `EncodeImages`).
     """
 
     def __init__(
@@ -40,15 +45,13 @@ class DetectGenerated:
         keep_embeddings: bool = False,
         tally: Any = None,
     ) -> None:
-        self._search = None
-        if bank is not None:
-            self._bank: Any = ray.get(bank)
-            self._labels = np.asarray(self._bank["label"], np.int8)
-            self._search = NeighborSearch(
-                embedding_matrix(self._bank["embedding"]),
-                self._labels,
-                np.asarray(self._bank["image_id"].to_pylist()),
-            )
+        self._search: NeighborSearch | None = None
+        self._failure: UfdError | None = None
+        try:
+            if bank is not None:
+                self._open(ray.get(bank))
+        except UfdError as error:
+            self._failure = error
         self._probe = probe
         self._threshold = threshold
         self._k = k
@@ -66,6 +69,8 @@ class DetectGenerated:
             The rows with all columns of `SCORES` (`position` before, further columns and
             `embedding` behind them).
         """
+        if self._failure is not None:
+            raise self._failure
         valid = np.asarray(rows["embedding"].is_valid())
         with timed(self._tally, "detect", len(rows)):
             embeddings = embedding_matrix(rows["embedding"].filter(pa.array(valid)))
@@ -75,15 +80,25 @@ class DetectGenerated:
             column = (
                 pa.nulls(len(rows), field.type)
                 if values is None
-                else _spread(pa.array(values, field.type), valid)
+                else spread(pa.array(values, field.type), valid)
             )
             rows = rows.append_column(field, column)
-        status = pa.array(np.where(valid, "scored", "error").tolist(), pa.string())
-        rows = rows.append_column("status", status)
-        rows = rows.append_column("duplicate_of", pa.nulls(len(rows), pa.string()))
+        rows = put(rows, "status", np.where(valid, "scored", "error").tolist())
+        rows = put(
+            rows, "duplicate_of", [None] * len(rows)
+        )  # publication sees all rows, and fills it
         own = ["position", *(field.name for field in SCORES)]
         further = [n for n in rows.column_names if n not in own and n != "embedding"]
         return rows.select([*own, *further, *(["embedding"] * self._keep_embeddings)])
+
+    def _open(self, bank: Any) -> None:
+        self._bank = bank
+        self._labels = np.asarray(bank["label"], np.int8)
+        self._search = NeighborSearch(
+            embedding_matrix(bank["embedding"]),
+            self._labels,
+            np.asarray(bank["image_id"].to_pylist()),
+        )
 
     def _detect(self, embeddings: npt.NDArray[Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -113,9 +128,3 @@ class DetectGenerated:
         structs = pa.StructArray.from_arrays(columns, fields=list(NEIGHBOR))
         offsets = np.arange(len(near.index) + 1, dtype=np.int32) * self._k
         return pa.ListArray.from_arrays(pa.array(offsets), structs)
-
-
-def _spread(values: Any, valid: npt.NDArray[np.bool_]) -> Any:
-    # One value for each valid row → one for each row, null between.
-    where = np.cumsum(valid) - 1
-    return values.take(pa.array(where, mask=~valid))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from ufd_ray.encoders import (
@@ -17,11 +16,11 @@ from ufd_ray.encoders import (
     resolve_device,
     resolve_precision,
 )
-from ufd_ray.errors import ErrorCode, SettingsError
+from ufd_ray.errors import ErrorCode, ModelError, SettingsError, UfdError
 from ufd_ray.pipeline.cluster import Cluster, cpus_of_this_node
 from ufd_ray.pipeline.inputs import storage_options
 from ufd_ray.pipeline.progress import timed
-from ufd_ray.pipeline.reading import pixel_batch
+from ufd_ray.pipeline.rows import pixel_batch, put_errors
 from ufd_ray.settings import ImageSettings, Precision, PreprocessMode
 from ufd_ray.storage import StorageOptions, embedding_column, object_exists
 
@@ -89,6 +88,11 @@ def plan_encoder(
     return EncoderPlan(spec, preprocess, settings.weights, choice.device, precision, dtype)
 
 
+_NOT_FINITE = ModelError(
+    ErrorCode.NOT_FINITE, "the encoder's output has NaN or infinite numbers, or is all zeros"
+)
+
+
 class EncodeImages:
     """Ray stage: `pixels` → `embedding`.
 
@@ -99,7 +103,9 @@ class EncodeImages:
         tally: where times are reported; None: nowhere.
 
     Raises:
-        IdentityError: the weights found here are not those of the bank or probe.
+        IdentityError: at the first batch, if the weights found here are not those of the bank or
+            probe. Of what an actor raises while it starts, Ray keeps the text alone, and starts it
+            several times more.
     """
 
     def __init__(
@@ -112,7 +118,11 @@ class EncodeImages:
         if plan.device == "cpu":
             # One encoder a node, so all its cores: Ray would give as many threads as CPUs reserved.
             torch.set_num_threads(cpus_of_this_node())
-        self._encoder = plan.load(storage, expected)
+        self._failure: UfdError | None = None
+        try:
+            self._encoder = plan.load(storage, expected)
+        except UfdError as error:
+            self._failure = error
         self._dtype = np.dtype(plan.dtype)
         self._tally = tally
 
@@ -126,24 +136,17 @@ class EncodeImages:
             The same rows with `embedding`, fixed-size list of the stored dtype, instead of
             `pixels`; null where there is an error (`not_finite` among them).
         """
+        if self._failure is not None:
+            raise self._failure
         encoder = self._encoder
         with timed(self._tally, "encode", len(rows)) as counts:
             pixels, valid = pixel_batch(rows["pixels"], encoder.input_size)
             embeddings = np.zeros((len(rows), encoder.dim), self._dtype)
-            embeddings[valid] = encoder.encode(pixels).astype(self._dtype)
+            with np.errstate(over="ignore"):  # float16 may overflow: `usable` sees it
+                embeddings[valid] = encoder.encode(pixels).astype(self._dtype)
             # All zeros have no direction, so no cosine: as useless as a NaN.
             usable = np.asarray(np.isfinite(embeddings).all(axis=1) & embeddings.any(axis=1))
             counts["errors"] = int((~usable).sum())
-        for row in np.flatnonzero(valid & ~usable):
-            rows = _mark_not_finite(rows, int(row))
+        rows = put_errors(rows, [_NOT_FINITE if bad else None for bad in valid & ~usable])
         column = embedding_column(embeddings, usable)
         return rows.drop_columns(["pixels"]).append_column("embedding", column)
-
-
-def _mark_not_finite(rows: Any, row: int) -> Any:
-    message = "the encoder's output has NaN or infinite numbers, or is all zeros"
-    for name, value in (("error_code", ErrorCode.NOT_FINITE.value), ("error_message", message)):
-        values = rows[name].to_pylist()
-        values[row] = value
-        rows = rows.set_column(rows.column_names.index(name), name, pa.array(values, pa.string()))
-    return rows

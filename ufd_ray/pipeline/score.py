@@ -124,7 +124,8 @@ class _Run:
     def _score(self, flow: Flow, num_images: int) -> None:
         rows = flow.embed(self._folder.manifest)
         rows = flow.detect(rows, self._detectors.for_stage(self._storage))
-        with progress_lines(flow.tally, "detect", num_images, self._settings.progress_s):
+        lines = progress_lines(flow.tally, "detect", num_images, self._settings.progress_s)
+        with our_errors_only(), lines:
             flow.append(rows, self._folder.parts)
 
     def _finish(self, flow: Flow, files: list[Any], census: Census) -> Outcome:

@@ -117,8 +117,11 @@ def embedding_matrix(column: Any) -> npt.NDArray[np.floating[Any]]:
         (n, dim), float32 or float16 as stored, perhaps read-only.
     """
     if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-        if isinstance(column, pa.ChunkedArray):  # no chunk at all
+        if column.num_chunks == 1:  # combine_chunks() would copy it, a whole bank perhaps
+            column = column.chunk(0)
+        elif column.num_chunks:
+            column = column.combine_chunks()
+        else:
             column = pa.array([], column.type)
     matrix: npt.NDArray[np.floating[Any]] = column.flatten().to_numpy(zero_copy_only=False)
     return matrix.reshape(len(column), column.type.list_size)

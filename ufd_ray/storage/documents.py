@@ -7,7 +7,7 @@ from typing import Any
 
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.schema import FORMAT_VERSION
-from ufd_ray.storage.objects import object_exists, read_object, write_object
+from ufd_ray.storage.objects import read_object, write_object
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
@@ -37,10 +37,24 @@ def read_document(root: str, name: str, flag: str, options: StorageOptions) -> d
     Raises:
         SettingsError: it is not there, or is no such document of a version that we know.
     """
+    content = find_document(root, name, flag, options)
+    if content is None:
+        raise SettingsError(f"{flag} {root}: there is no {name}")
+    return content
+
+
+def find_document(
+    root: str, name: str, flag: str, options: StorageOptions
+) -> dict[str, Any] | None:
+    """Read `ROOT/NAME`, if it is there; None if it is not.
+
+    Raises:
+        SettingsError: it cannot be read, or is no such document of a version that we know.
+    """
     try:
         content = json.loads(read_object(join_uri(root, name), options))
-    except FileNotFoundError as error:
-        raise SettingsError(f"{flag} {root}: there is no {name}") from error
+    except FileNotFoundError:
+        return None
     except StorageError as error:
         raise SettingsError(f"{flag} {root}: {error}") from error
     except ValueError as error:
@@ -69,12 +83,9 @@ def is_made_already(
     Raises:
         SettingsError: it holds the result of other settings.
     """
-    try:
-        if not object_exists(join_uri(root, name), options):
-            return False
-    except StorageError as error:
-        raise SettingsError(f"--output {root}: {error}") from error
-    earlier = read_document(root, name, "--output", options)
+    earlier = find_document(root, name, "--output", options)
+    if earlier is None:
+        return False
     if differences := describe_differences(earlier.get("fingerprint", {}), fingerprint):
         raise SettingsError(
             f"--output {root} holds {what} with other settings: {differences}; choose another place"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import stat
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
 from obstore import exceptions as obs
 
 from ufd_ray.errors import ErrorCode, FetchError, SettingsError
@@ -110,6 +111,7 @@ async def _get_obstore(
     data = bytes(await answer.bytes_async())
     etag = (meta["e_tag"] or "").strip('"') or None
     now = Known(known.uri, etag, len(data), meta["last_modified"].astimezone(UTC))
+    _check_unchanged(known, now)
     return Fetched(now, data)
 
 
@@ -124,6 +126,7 @@ def _get_boto3(
     now = Known(
         known.uri, answer["ETag"].strip('"'), len(data), answer["LastModified"].astimezone(UTC)
     )
+    _check_unchanged(known, now)
     return Fetched(now, data)
 
 
@@ -136,20 +139,35 @@ def _read_local(known: Known, location: Location, limits: FetchLimits) -> Fetche
             raise FetchError(ErrorCode.NOT_FOUND, "a folder, a pipe or a device, no file")
         _check_size(status.st_size, limits)
         now = replace(known, size_bytes=status.st_size, last_modified=modified_at(status))
-        same_size = known.size_bytes in (None, now.size_bytes)
-        same_time = known.last_modified in (None, now.last_modified)
-        if not (same_size and same_time):
-            raise FetchError(
-                ErrorCode.CHANGED,
-                f"listed with {known.size_bytes} bytes of {known.last_modified},"
-                f" read with {now.size_bytes} bytes of {now.last_modified}",
-            )
+        _check_unchanged(known, now)
         data = file.read(status.st_size + 1)
         if len(data) != status.st_size:
             raise FetchError(
                 ErrorCode.CHANGED, f"of {status.st_size} bytes when opened, of others when read"
             )
         return Fetched(now, data)
+
+
+def _check_unchanged(known: Known, now: Known) -> None:
+    """Hold an object without a known etag against its known size and time (an etag goes by itself).
+
+    Raises:
+        FetchError: `changed`.
+    """
+    if known.etag is not None:
+        return
+    same = known.size_bytes in (None, now.size_bytes)
+    if known.last_modified is not None and now.last_modified is not None:
+        then, this = known.last_modified, now.last_modified
+        if not (then.microsecond and this.microsecond):  # one of the two was cut to seconds
+            then, this = then.replace(microsecond=0), this.replace(microsecond=0)
+        same = same and then == this
+    if not same:
+        raise FetchError(
+            ErrorCode.CHANGED,
+            f"listed with {known.size_bytes} bytes of {known.last_modified},"
+            f" read with {now.size_bytes} bytes of {now.last_modified}",
+        )
 
 
 def _check_size(size_bytes: int, limits: FetchLimits) -> None:
@@ -170,6 +188,7 @@ _BY_STATUS = {
     429: ErrorCode.THROTTLED,
     503: ErrorCode.THROTTLED,
 }
+_TIMED_OUT = re.compile(r"timed? ?out|deadline", re.IGNORECASE)
 
 
 def _classify(error: Exception) -> FetchError:
@@ -177,6 +196,8 @@ def _classify(error: Exception) -> FetchError:
     match error:
         case obs.NotFoundError() | FileNotFoundError() | NotADirectoryError() | IsADirectoryError():
             code = ErrorCode.NOT_FOUND
+        case ValueError() | ParamValidationError() | OSError(errno=errno.ENAMETOOLONG):
+            code = ErrorCode.NOT_FOUND  # a name that nothing can bear
         case obs.PermissionDeniedError() | obs.UnauthenticatedError() | PermissionError():
             code = ErrorCode.FORBIDDEN
         case obs.PreconditionError():
@@ -187,7 +208,7 @@ def _classify(error: Exception) -> FetchError:
         case obs.BaseError():
             code = _code_in(text)
         case HTTPClientError() | OSError():
-            code = ErrorCode.TIMEOUT if "timed out" in text.lower() else ErrorCode.NETWORK
+            code = ErrorCode.TIMEOUT if _TIMED_OUT.search(text) else ErrorCode.NETWORK
         case _:
             code = ErrorCode.NETWORK
     return FetchError(code, text[:500])
@@ -197,6 +218,4 @@ def _code_in(text: str) -> ErrorCode:
     # obstore has one class for all that is left; the status stands in its text.
     if status := re.search(r"\b(4\d\d|5\d\d) [A-Z][a-z]+", text):
         return _BY_STATUS.get(int(status[1]), ErrorCode.NETWORK)
-    if re.search(r"timed? ?out|deadline", text, re.IGNORECASE):
-        return ErrorCode.TIMEOUT
-    return ErrorCode.NETWORK
+    return ErrorCode.TIMEOUT if _TIMED_OUT.search(text) else ErrorCode.NETWORK

@@ -21,14 +21,14 @@ from ufd_ray.schema import FAKE, IMAGE, LABELS, REAL, SCORES, TIMESTAMP
 from ufd_ray.storage.listing import ObjectInfo, list_prefix
 from ufd_ray.storage.objects import object_exists, read_object
 from ufd_ray.storage.stores import StorageOptions
-from ufd_ray.storage.uris import join_uri
+from ufd_ray.storage.uris import join_uri, local_uri, parse_uri
 
 _MANIFESTS = (".parquet", ".csv", ".jsonl", ".txt")
 _CONTAINERS = (".tar", ".tar.gz", ".tgz", ".zip")
 _LISTED: Any = pa.schema(
     [f for f in IMAGE if f.name in ("uri", "etag", "size_bytes", "last_modified")]
 )
-_OWN_NAMES = {f.name for f in SCORES} | {"position", "embedding"}
+_OWN_NAMES = {f.name for f in SCORES} | {"position", "data", "pixels", "embedding"}
 _FROM_MANIFEST = {"uri", "etag", "size_bytes", "last_modified"}
 
 
@@ -86,7 +86,10 @@ class Inputs:
             ) from error
 
     def _wanted(self, name: str, prefix: str) -> bool:
-        name = name.removeprefix(prefix).lstrip("/") or posixpath.basename(name)
+        if not self.include and not self.exclude:
+            return True
+        path, folder = parse_uri(name).key, parse_uri(prefix).key.rstrip("/") + "/"
+        name = path.removeprefix(folder) if path.startswith(folder) else posixpath.basename(path)
         if self.include and not any(fnmatch.fnmatchcase(name, glob) for glob in self.include):
             return False
         return not any(fnmatch.fnmatchcase(name, glob) for glob in self.exclude)
@@ -101,26 +104,30 @@ class Inputs:
     def _read_manifest(self, uri: str, options: StorageOptions) -> Any:
         try:
             table = _parse_manifest(uri, read_object(uri, options))
-        except (pa.ArrowException, ValueError) as error:
+            names = table.column_names  # an error where they are not UTF-8
+        except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
             why = " ".join(str(error).split())
             raise SettingsError(f"--input {uri}: cannot be read as a manifest ({why})") from error
-        if "uri" not in table.column_names:
-            raise SettingsError(
-                f"--input {uri}: a manifest needs a column `uri`; found {table.column_names}"
-            )
-        if pc.any(pc.is_null(table["uri"])).as_py():
-            raise SettingsError(f"--input {uri}: the column `uri` has empty cells")
-        if "member" in table.column_names and table["member"].null_count < len(table):
+        if len(set(names)) < len(names):
+            raise SettingsError(f"--input {uri}: two columns of one name in {names}")
+        if "uri" not in names:
+            raise SettingsError(f"--input {uri}: a manifest needs a column `uri`; found {names}")
+        if "member" in names and table["member"].null_count < len(table):
             raise SettingsError(f"--input {uri}: `member` (images in archives) is not read")
         columns: dict[str, Any] = {}
-        for name in table.column_names:
+        for name in names:
             if name in _OWN_NAMES and name not in _FROM_MANIFEST:
                 self.ignored_columns.add(name)
             else:
                 columns[name] = _typed(uri, name, table[name])
-        base = os.path.dirname(os.path.abspath(uri)) if "://" not in uri else uri.rpartition("/")[0]
+        uris = columns["uri"].to_pylist()
+        if not all(uris):
+            raise SettingsError(f"--input {uri}: the column `uri` has empty cells")
+        location = parse_uri(uri)
+        local = location.scheme == "file"
+        base = os.path.dirname(location.key) if local else uri.rpartition("/")[0]
         columns["uri"] = pa.chunked_array(
-            [pa.array([_absolute(base, u) for u in table["uri"].to_pylist()], pa.string())]
+            [pa.array([_absolute(base, u) for u in uris], pa.string())]
         )
         for known in _LISTED:
             if known.name not in columns:
@@ -145,13 +152,20 @@ def _parse_manifest(uri: str, data: bytes) -> Any:
         typed = pyarrow.csv.ConvertOptions(
             column_types={"uri": pa.string(), "source": pa.string(), "split": pa.string()},
             strings_can_be_null=True,
+            null_values=[""],  # by default `NA` and `null`, good names both, would be empty cells
         )
         newlines = pyarrow.csv.ParseOptions(newlines_in_values=True)
         return pyarrow.csv.read_csv(io.BytesIO(data), convert_options=typed, parse_options=newlines)
-    lines = [line for line in data.decode("utf-8").split("\n") if line.strip()]
+    lines = [line for line in data.decode("utf-8-sig").split("\n") if line.strip()]
     if kind == ".txt":
         return pa.table({"uri": pa.array([line.rstrip("\r") for line in lines], pa.string())})
-    return pa.Table.from_pylist([json.loads(line) for line in lines])
+    if not lines:
+        return pa.table({"uri": pa.array([], pa.string())})
+    rows = [json.loads(line) for line in lines]
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError("every line has to be a JSON object")
+    names = dict.fromkeys(name for row in rows for name in row)  # of all rows, not of the first
+    return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
 
 
 _WORDS = {"0": REAL, "1": FAKE, "real": REAL, "fake": FAKE}
@@ -159,12 +173,16 @@ _WORDS = {"0": REAL, "1": FAKE, "real": REAL, "fake": FAKE}
 
 def _typed(uri: str, name: str, column: Any) -> Any:
     if name == "label":
-        words = [None if v is None else str(v).lower() for v in column.to_pylist()]
+        words = [
+            None if v is None else str(v).lower().removesuffix(".0") for v in column.to_pylist()
+        ]
         if unknown := {word for word in words if word is not None} - _WORDS.keys():
             raise SettingsError(
                 f"--input {uri}: label {min(unknown)!r}; expected 0 or real, 1 or fake"
             )
         return pa.array([None if w is None else _WORDS[w] for w in words], pa.int8())
+    if name == "etag":
+        return pc.utf8_trim(pc.cast(column, pa.string()), '"')
     wanted = {f.name: f.type for f in (*LABELS, *_LISTED)}.get(name)
     if wanted is None:
         return pa.nulls(len(column), pa.string()) if pa.types.is_null(column.type) else column
@@ -178,4 +196,7 @@ def _typed(uri: str, name: str, column: Any) -> Any:
 
 def _absolute(base: str, uri: str) -> str:
     # A relative name in a manifest is meant from where the manifest lies.
-    return uri if uri.startswith("/") or "://" in uri else join_uri(base, uri)
+    if uri.startswith("/") or "://" in uri:
+        return uri
+    joined = join_uri(base, uri)
+    return joined if "://" in base else local_uri(os.fsencode(joined))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -63,7 +65,7 @@ def list_prefix(uri: str, options: StorageOptions) -> Iterator[list[ObjectInfo]]
         if code == "NoSuchBucket":
             raise FileNotFoundError(f"{uri}: there is no bucket {location.bucket!r}") from error
         raise StorageError(f"{uri} cannot be listed: {explain(error)}") from error
-    except (BotoCoreError, BaseError, PermissionError) as error:
+    except (BotoCoreError, BaseError, OSError) as error:
         raise StorageError(f"{uri} cannot be listed: {explain(error)}") from error
     if not some:
         raise FileNotFoundError(f"{uri}: no objects there")
@@ -71,36 +73,44 @@ def list_prefix(uri: str, options: StorageOptions) -> Iterator[list[ObjectInfo]]
 
 def _list_local(location: Location, _: StorageOptions) -> Iterator[list[ObjectInfo]]:
     root = os.fsencode(location.key)
-    if os.path.isfile(root):
-        yield [_local_info(root)]
+    if (single := _local_info(root)) is not None:
+        yield [single]
         return
     page: list[ObjectInfo] = []
-    for folder, subfolders, names in os.walk(root, onerror=_raise):
+    for folder, subfolders, names in os.walk(root, onerror=_raise_unless_gone):
         subfolders.sort()
         for name in sorted(names):
-            path = os.path.join(folder, name)
-            # Sockets, pipes and dangling links are no images; a pipe would block its reader.
-            if os.path.isfile(path):
-                page.append(_local_info(path))
+            if (entry := _local_info(os.path.join(folder, name))) is not None:
+                page.append(entry)
             if len(page) == _PAGE:
                 yield page
                 page = []
     yield page
 
 
-def _raise(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
+def _local_info(path: bytes) -> ObjectInfo | None:
+    """What is known of a file; None for all that is none, or is gone by now.
+
+    Sockets, pipes and dangling links are no images; a pipe would block its reader.
+    """
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        _raise_unless_gone(error)
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return ObjectInfo(local_uri(path), None, status.st_size, modified_at(status))
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
         raise error
 
 
-def _local_info(path: bytes) -> ObjectInfo:
-    stat = os.stat(path)
-    return ObjectInfo(local_uri(path), None, stat.st_size, modified_at(stat))
-
-
-def modified_at(stat: os.stat_result) -> datetime:
+def modified_at(status: os.stat_result) -> datetime:
     """When a local file was last modified: UTC, cut to the microsecond."""
-    seconds, rest = divmod(stat.st_mtime_ns // 1000, 1_000_000)
+    seconds, rest = divmod(status.st_mtime_ns // 1000, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
 

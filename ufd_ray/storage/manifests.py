@@ -55,7 +55,8 @@ def number_images(tables: Iterable[Any], limit: int | None = None) -> Iterator[A
                 seen.add(key)
                 kept.append(row)
         first = len(seen) - len(kept)
-        table = table.append_column("image_id", pa.array(ids, pa.string())).take(kept)
+        table = table.append_column("image_id", pa.array(ids, pa.string()))
+        table = table.take(pa.array(kept, pa.int64()))
         table = table.append_column("position", pa.array(range(first, len(seen)), pa.int64()))
         table = table.append_column("member", pa.nulls(len(kept), pa.string()))
         own = [f.name for f in MANIFEST]

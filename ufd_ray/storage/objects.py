@@ -155,7 +155,10 @@ def local_copy(uri: str, options: StorageOptions) -> Iterator[Path]:
 
 
 def _write_file(path: Path, data: bytes, if_absent: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(f"{path.parent} is a file") from error
     draft = path.with_name(f".writing-{uuid.uuid4().hex}")
     try:
         draft.write_bytes(data)
@@ -193,13 +196,17 @@ def explain(error: BaseException) -> str:
     return text[:300]
 
 
+_NO_CREDENTIALS = (
+    "no S3 credentials found: set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"
+    " give the machine a role"
+)
 _MEANINGS = {
     "SignatureDoesNotMatch": "the server refuses the signature: the secret key is wrong"
     " (SignatureDoesNotMatch)",
     "InvalidAccessKeyId": "the server does not know the access key (InvalidAccessKeyId)",
     "ExpiredToken": "the credentials have expired (ExpiredToken)",
-    "no S3 credentials found": "no S3 credentials found: set AWS_PROFILE or AWS_ACCESS_KEY_ID and"
-    " AWS_SECRET_ACCESS_KEY, or give the machine a role",
+    "no S3 credentials found": _NO_CREDENTIALS,
+    "Unable to locate credentials": _NO_CREDENTIALS,
     "NoSuchBucket": "there is no such bucket",
     "AccessDenied": "the credentials are not allowed to do this (AccessDenied)",
     "Connection refused": "the server does not answer (connection refused)",

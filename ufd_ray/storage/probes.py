@@ -78,9 +78,12 @@ def read_probe(uri: str, options: StorageOptions) -> ProbeFiles:
         raise SettingsError(f"--probe {uri}: there is no probe.safetensors") from error
     except (KeyError, IndexError, TypeError, ValueError, safetensors.SafetensorError) as error:
         raise SettingsError(f"--probe {uri}: unusable ({type(error).__name__}: {error})") from error
-    if weight.shape != (dim,) or weight.dtype != np.float32 or not np.isfinite(weight).all():
+    sound = weight.dtype == np.float32 and np.isfinite([*weight.flat, files.bias]).all()
+    if weight.shape != (dim,) or not sound:
         raise SettingsError(
-            f"--probe {uri}: weight is {weight.dtype} {weight.shape}; expected finite"
-            f" float32 ({dim},)"
+            f"--probe {uri}: weight is {weight.dtype} {weight.shape}, bias {files.bias}; expected"
+            f" finite float32 ({dim},)"
         )
+    if not 0 <= threshold <= 1:
+        raise SettingsError(f"--probe {uri}: threshold is {threshold}; expected 0–1")
     return files

@@ -114,6 +114,8 @@ class Parts:
             yield self._dataset.to_table(filter=wanted).sort_by("position")
 
     def _column(self, name: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+        if not self._uris:  # a data set of no files knows no columns
+            return np.empty(0, np.int64)
         column = self._dataset.to_table(columns=[name])[name]
         return np.asarray(column.to_numpy(), dtype=np.int64)
 
@@ -143,7 +145,8 @@ def write_table(
         StorageError: it cannot be written.
     """
     sink = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd")
+    encoded = {k: v.encode("utf-8", "backslashreplace") for k, v in (metadata or {}).items()}
+    pq.write_table(table.replace_schema_metadata(encoded), sink, compression="zstd")
     data = sink.getvalue()
     write_object(join_uri(root, *name.split("/")), data, options)
     return PublishedFile(name, len(table), hashlib.sha256(data).hexdigest(), len(data))

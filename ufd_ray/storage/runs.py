@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ufd_ray.errors import SettingsError, StorageError
-from ufd_ray.storage.documents import describe_differences, write_document
+from ufd_ray.storage.documents import describe_differences, find_document, write_document
 from ufd_ray.storage.objects import (
     delete_folder,
-    delete_object,
     object_exists,
-    read_object,
     write_object,
 )
 from ufd_ray.storage.stores import StorageOptions
@@ -59,21 +56,18 @@ class RunFolder:
         Raises:
             SettingsError: the name belongs to another run, or to an unfinished one.
         """
-        try:
-            earlier = json.loads(read_object(join_uri(self.uri, "run.json"), self.options))
-        except FileNotFoundError:
+        earlier = find_document(self.uri, "run.json", "--output", self.options)
+        if earlier is None:
             return False
-        except StorageError as error:
-            raise SettingsError(f"--output {self.root}: {error}") from error
-        if differences := describe_differences(earlier["fingerprint"], fingerprint):
+        if differences := describe_differences(earlier.get("fingerprint", {}), fingerprint):
             raise SettingsError(
                 f"--run-id {self.run_id} belongs to a run with other settings: {differences};"
                 " choose another id"
             )
         if not object_exists(join_uri(self.uri, "_SUCCESS"), self.options):
             raise SettingsError(
-                f"--run-id {self.run_id} is unfinished (outcome {earlier['outcome']!r}) and cannot"
-                " be taken up again; choose another id"
+                f"--run-id {self.run_id} is unfinished (outcome {earlier.get('outcome')!r}) and"
+                " cannot be taken up again; choose another id"
             )
         return True
 
@@ -97,12 +91,15 @@ class RunFolder:
 
     def release(self) -> None:
         """Give the name back: nothing was begun under it."""
-        delete_folder(self.manifest, self.options)
-        delete_object(join_uri(self.uri, "run.json"), self.options)
+        delete_folder(self.uri, self.options)
 
     def finish(self, content: dict[str, Any], report: str) -> None:
         """Write `report.html` and `run.json`, drop the parts and, last of all, say `_SUCCESS`."""
-        write_object(join_uri(self.uri, "report.html"), report.encode(), self.options)
+        write_object(
+            join_uri(self.uri, "report.html"),
+            report.encode("utf-8", "backslashreplace"),
+            self.options,
+        )
         write_document(self.uri, "run.json", content, self.options)
         delete_folder(self.parts, self.options)
         write_object(join_uri(self.uri, "_SUCCESS"), b"", self.options)

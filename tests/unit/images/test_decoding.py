@@ -158,6 +158,15 @@ def test_a_signature_with_rubbish_behind_it_is_a_broken_image(kind: str) -> None
     assert code_of(data) in broken
 
 
+def test_what_pillow_only_warns_of_is_taken() -> None:
+    no_frames = chunk(b"acTL", bytes(8))
+    data = png(2, 2, bit_depth=8, color_type=2, rows=bytes(range(12)), before_data=no_frames)
+    with pytest.warns(UserWarning, match="Invalid APNG"):
+        Image.open(io.BytesIO(data))
+    image = decode(data, max_pixels=MAX_PIXELS)
+    assert np.asarray(image).tobytes() == bytes(range(12))
+
+
 def test_garbled_pixels_are_corrupt() -> None:
     data = bytearray(encoded(picture(), "PNG"))
     start = data.index(b"IDAT") + 10

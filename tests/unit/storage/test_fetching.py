@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
 from obstore import exceptions as obs
 
 from ufd_ray.errors import ErrorCode, FetchError
@@ -34,6 +40,7 @@ def code_of(known: Known, limits: FetchLimits | None = None) -> ErrorCode:
 @pytest.fixture
 def photo(tmp_path: Path) -> Known:
     (tmp_path / "photo.jpg").write_bytes(b"0123456789")
+    os.utime(tmp_path / "photo.jpg", ns=(0, 1_764_000_000_123_456_000))
     ((entry,),) = list_prefix(str(tmp_path), OPTIONS)
     return Known(entry.uri, entry.etag, entry.size_bytes, entry.last_modified)
 
@@ -42,6 +49,14 @@ def test_bytes_and_what_is_known(photo: Known) -> None:
     assert fetch_one(photo) == Fetched(photo, b"0123456789")
     # A manifest's bare name: all of it is learnt now.
     assert fetch_one(Known(photo.uri)) == Fetched(photo, b"0123456789")
+
+
+def test_a_time_that_was_cut_to_seconds_is_compared_in_seconds(photo: Known) -> None:
+    written = datetime(2026, 11, 24, 3, 0, 7, 250_000, tzinfo=UTC).timestamp()
+    os.utime(photo.uri, (written, written))
+    cut = datetime.fromtimestamp(int(written), UTC)
+    assert fetch_one(replace(photo, last_modified=cut)).error is None
+    assert code_of(replace(photo, last_modified=cut - timedelta(seconds=1))) == ErrorCode.CHANGED
 
 
 def test_results_come_in_order_whatever_became_of_them(tmp_path: Path) -> None:
@@ -126,14 +141,15 @@ def test_a_file_that_grows_after_it_was_measured_is_not_read_on(
 
 def test_forbidden(photo: Known, monkeypatch: pytest.MonkeyPatch) -> None:
     # Root may read everything, so the refusal comes from a stand-in.
-    def refuse(*_: Any) -> None:
-        raise PermissionError(13, "Permission denied")
+    real = os.open
 
-    monkeypatch.setattr("builtins.open", refuse)
-    result = fetch([photo], OPTIONS, FetchLimits())
-    monkeypatch.undo()
-    assert result[0].error is not None
-    assert result[0].error.code == ErrorCode.FORBIDDEN
+    def refuse(path: Any, *rest: Any) -> int:
+        if os.fsdecode(path) == photo.uri:
+            raise PermissionError(13, "Permission denied")
+        return real(path, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert code_of(photo) == ErrorCode.FORBIDDEN
 
 
 @pytest.mark.parametrize(
@@ -146,17 +162,16 @@ def test_a_name_that_cannot_be_read_is_a_row_not_an_exception(uri: str) -> None:
 
 @pytest.mark.parametrize("uri", ["/a\0b.jpg", "/" + "x" * 300, "/" + "x/" * 3000, "/\udcff\ud800"])
 def test_a_name_that_no_file_system_takes_is_a_row(uri: str) -> None:
-    assert code_of(Known(uri)) in {ErrorCode.NETWORK, ErrorCode.NOT_FOUND}
+    assert code_of(Known(uri)) == ErrorCode.NOT_FOUND
 
 
-def test_a_pipe_is_a_row_and_never_waits(tmp_path: Path) -> None:
+def test_a_pipe_or_a_device_is_a_row_and_never_waits(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     assert code_of(Known(str(tmp_path / "pipe.jpg"))) == ErrorCode.NOT_FOUND
+    assert code_of(Known("/dev/zero")) == ErrorCode.NOT_FOUND
 
 
-def test_a_fault_nobody_thought_of_is_a_row(
-    photo: Known, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_nobody_thought_of_is_a_row(photo: Known, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise RuntimeError("out of\nthe blue")
 
@@ -203,7 +218,11 @@ def client_error(status: int, code: str) -> ClientError:
         (client_error(500, "InternalError"), "network"),
         (ConnectTimeoutError(endpoint_url="http://x"), "timeout"),
         (EndpointConnectionError(endpoint_url="http://x"), "network"),
-        (ValueError("embedded null byte"), "network"),
+        (ValueError("embedded null byte"), "not_found"),
+        (OSError(36, "File name too long"), "not_found"),
+        (ReadTimeoutError(endpoint_url="http://x"), "timeout"),
+        (ParamValidationError(report="Invalid length for parameter Key"), "not_found"),
+        (RuntimeError("who knows"), "network"),
     ],
 )
 def test_every_error_of_a_client_has_its_word(error: Exception, code: str) -> None:

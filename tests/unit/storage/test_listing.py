@@ -30,15 +30,28 @@ def fill(folder: Path, *files: str) -> None:
 
 
 def test_folders_are_listed_to_the_bottom_and_sorted(tmp_path: Path) -> None:
-    fill(tmp_path, "b.jpg", "a/2.png", "a/10.png", "a/c/d/e/f.gif", "z.txt", ".hidden", "C")
+    fill(
+        tmp_path,
+        "b.jpg",
+        "a/2.png",
+        "a/10.png",
+        "a/c/d/e/f.gif",
+        "z.txt",
+        ".hidden",
+        "C",
+        "Z/1",
+        "b/1",
+    )
     assert names(tmp_path) == [
         ".hidden",
         "C",
         "b.jpg",
         "z.txt",
+        "Z/1",
         "a/10.png",
         "a/2.png",
         "a/c/d/e/f.gif",
+        "b/1",
     ]
     assert listed(tmp_path) == listed(f"{tmp_path}/") == listed(f"file://{tmp_path}")
 
@@ -105,15 +118,14 @@ def test_a_file_that_goes_while_it_is_listed_is_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path, "a.jpg", "b.jpg", "c.jpg")
-    real = os.path.isfile
+    real = os.stat
 
-    def isfile_then_gone(path: Any) -> bool:
-        answer = real(path)
+    def stat_after_the_end(path: Any, **how: Any) -> os.stat_result:
         if os.fsencode(path).endswith(b"b.jpg"):
-            Path(os.fsdecode(path)).unlink(missing_ok=True)
-        return answer
+            os.unlink(path)
+        return real(path, **how)
 
-    monkeypatch.setattr(os.path, "isfile", isfile_then_gone)
+    monkeypatch.setattr(os, "stat", stat_after_the_end)
     assert names(tmp_path) == ["a.jpg", "c.jpg"]
 
 

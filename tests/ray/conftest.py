@@ -1,0 +1,28 @@
+"""Proof that a job ended before it began."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import pytest
+
+
+@pytest.fixture
+def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster of two CPUs that nobody may use: starting Ray, a flow or a model fails the test."""
+    import ray
+
+    from ufd_ray.encoders import Encoder
+    from ufd_ray.pipeline import build_bank, fit_probe, score
+    from ufd_ray.pipeline.cluster import Cluster
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise AssertionError("a job with unusable settings went to work")
+
+    for job in (build_bank, score):
+        monkeypatch.setattr(job, "join_cluster", lambda: Cluster(1, 2, 0))
+        monkeypatch.setattr(job, "make_flow", refuse)
+    monkeypatch.setattr(fit_probe, "join_cluster", refuse)
+    monkeypatch.setattr(Encoder, "load", refuse)
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setattr(ray, "remote", refuse)

@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import copy
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ufd_ray.report import HISTOGRAM_EDGES, render_run
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&{title}{0}%s\udcff"
+
+RUN: dict[str, Any] = {
+    "run_id": "nightly",
+    "outcome": "published_with_errors",
+    "started_at": "2024-01-01T00:00:00+00:00",
+    "finished_at": "2024-01-01T00:10:00+00:00",
+    "settings": {"input": ["/photos"], "k": 9, "limit": None, "dry_run": False},
+    "counts": {
+        "images": 12345,
+        "by_status": {"scored": 12000, "error": 345},
+        "by_error_code": {"corrupt": 345},
+        "by_verdict": {"real": 9000, "fake": 3000},
+        "duplicates": 17,
+    },
+    "timings": {"whole_run_s": 600.0, "worker_seconds_by_stage": {"fetch": 12.5}},
+    "detectors": {
+        "encoder": {"arch": "lite0", "weights": "imagenet", "encoder_id": "abcd"},
+        "encoder_id": "abcd",
+        "weights_are_random": False,
+        "bank": None,
+        "probe": "/probe",
+        "decided_by": "probe",
+        "threshold": 0.625,
+        "k": 9,
+    },
+    "versions": {"ufd-ray": "0.1"},
+}
+COUNTS = np.arange(20, dtype=np.int64)
+
+
+def changed(**places: Any) -> dict[str, Any]:
+    """`RUN` with other values; `a__b` is the key `b` under `a`."""
+    run = copy.deepcopy(RUN)
+    for place, value in places.items():
+        *path, last = place.split("__")
+        at = run
+        for key in path:
+            at = at[key]
+        at[last] = value
+    return run
+
+
+class Page(HTMLParser):
+    """Elements, attributes and text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_a_page_says_what_the_run_did() -> None:
+    page = Page(render_run(RUN, COUNTS))
+    assert page.open == []  # every element is closed
+    for words in (
+        "Run nightly",
+        "published with errors",
+        "20.6 images a second",
+        "12,000 of 12,345 images were scored",
+        "3,000 of them (25.0%) were called fake by the probe",
+        "error corrupt 345",
+        "same bytes as an earlier image 17",
+        "the threshold 0.625",
+        "lite0",
+    ):
+        assert words in page.text
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "run_id",
+        "outcome",
+        "started_at",
+        "finished_at",
+        "settings__input",
+        "settings__output",
+        "detectors__bank",
+        "detectors__probe",
+        "detectors__encoder__weights",
+        "versions__ray",
+        "counts__by_verdict",
+        "counts__by_error_code",
+        "timings__worker_seconds_by_stage",
+    ],
+)
+def test_a_hostile_name_stays_text(place: str) -> None:
+    value: Any = HOSTILE
+    if place == "settings__input":
+        value = [HOSTILE, HOSTILE]
+    elif place.startswith(("counts", "timings")):
+        value = {HOSTILE: 1}
+    made = render_run(changed(**{place: value}), COUNTS)
+    page = Page(made)
+    assert page.open == []
+    assert "img" not in page.tags
+    assert "onerror" not in dict(page.attributes)
+    assert "<img src=x onerror=alert(1)>" in page.text
+
+
+def test_a_page_loads_and_runs_nothing() -> None:
+    made = render_run(RUN, COUNTS)
+    page = Page(made)
+    assert {"script", "link", "img", "iframe", "object", "form", "a"}.isdisjoint(page.tags)
+    assert {name for name, _ in page.attributes}.isdisjoint({"src", "href", "style", "action"})
+    assert not any(name.startswith("on") for name, _ in page.attributes)
+    assert not re.search(r"https?://|@import|url\(|javascript:", made)
+    assert "default-src 'none'" in made
+
+
+def test_random_weights_are_said() -> None:
+    warning = "weights are random: the scores mean nothing"
+    assert warning not in render_run(RUN, COUNTS)
+    assert warning in render_run(changed(detectors__weights_are_random=True), COUNTS)
+
+
+def test_neighbours_decide_at_half() -> None:
+    made = render_run(changed(detectors__decided_by="neighbors"), COUNTS)
+    assert "the threshold 0.5" in Page(made).text
+    assert "neighbours’ vote" in made
+
+
+def test_a_run_in_which_nothing_was_scored() -> None:
+    run = changed(counts__by_status={"error": 3}, counts__by_verdict={}, counts__images=3)
+    page = Page(render_run(run, np.zeros(20, np.int64)))
+    assert "0 of 3 images were scored. 0 of them (–)" in page.text
+    assert "NaN" not in page.text
+
+
+def test_a_run_without_images_or_time() -> None:
+    run = changed(counts__images=0, counts__by_status={}, counts__by_verdict={})
+    run["timings"] = {"whole_run_s": 0, "worker_seconds_by_stage": {}}
+    assert "0 of 0 images were scored" in Page(render_run(run, np.zeros(20, np.int64))).text
+
+
+def test_the_histogram_has_a_bar_a_bin() -> None:
+    made = render_run(RUN, COUNTS)
+    heights = [float(h) for h in re.findall(r'<rect [^>]*height="([\d.]+)"', made)]
+    assert len(heights) == len(HISTOGRAM_EDGES) - 1 == 20
+    assert heights == pytest.approx([180 * n / 19 for n in range(20)], abs=0.06)
+    assert "the fullest bin holds 19" in made
+    assert (HISTOGRAM_EDGES[0], HISTOGRAM_EDGES[-1]) == (0, 1)
+
+
+def test_the_size_of_a_page_does_not_grow_with_the_run() -> None:
+    large = render_run(changed(counts__images=10**9), COUNTS * 10**7)
+    assert len(large) < len(render_run(RUN, COUNTS)) + 500

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.schema import FORMAT_VERSION
+from ufd_ray.storage import StorageOptions, is_made_already, read_document, write_document
+from ufd_ray.storage.documents import describe_differences
+
+OPTIONS = StorageOptions()
+
+
+def read(folder: Path) -> dict[str, Any]:
+    return read_document(str(folder), "bank.json", "--bank", OPTIONS)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    content = {"name": 'ü "quoted"\n', "none": None, "list": [1, 0.1], "path": "/a\udcff"}
+    write_document(str(tmp_path), "bank.json", content, OPTIONS)
+    assert read(tmp_path) == {"format_version": FORMAT_VERSION, **content}
+    text = (tmp_path / "bank.json").read_text(encoding="utf-8")
+    assert text.startswith('{\n  "format_version": 1,\n')
+    assert text.endswith("}\n")
+    assert "ü" in text  # a person reads it
+
+
+def test_put_if_absent(tmp_path: Path) -> None:
+    write_document(str(tmp_path), "bank.json", {"n": 1}, OPTIONS, if_absent=True)
+    with pytest.raises(FileExistsError):
+        write_document(str(tmp_path), "bank.json", {"n": 2}, OPTIONS, if_absent=True)
+    assert read(tmp_path)["n"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (None, "there is no bank.json"),
+        (b"", "bank.json is no JSON"),
+        (b'{"format_version": 1', "bank.json is no JSON"),
+        (b"\xff\xfe\xfa", "bank.json is no JSON"),
+        (b"[1]", "bank.json is of format version None; this release reads 1"),
+        (b"{}", "bank.json is of format version None; this release reads 1"),
+        (b'{"format_version": 2}', "bank.json is of format version 2; this release reads 1"),
+        (b'{"format_version": "1"}', "bank.json is of format version 1; this release reads 1"),
+    ],
+)
+def test_what_is_no_such_document_is_refused(
+    tmp_path: Path, text: bytes | None, complaint: str
+) -> None:
+    if text is not None:
+        (tmp_path / "bank.json").write_bytes(text)
+    with pytest.raises(SettingsError) as caught:
+        read(tmp_path)
+    assert str(caught.value).startswith(f"--bank {tmp_path}: {complaint}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_that_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bank.json").mkdir()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read(tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot be written"):
+        write_document(str(tmp_path / "file"), "bank.json", {}, OPTIONS)
+
+
+def test_json_of_ours_is_json(tmp_path: Path) -> None:
+    write_document(str(tmp_path), "bank.json", {"n": 1}, OPTIONS)
+    assert json.loads((tmp_path / "bank.json").read_bytes())["n"] == 1
+
+
+# Whether a job's result is there already
+
+
+def made(folder: Path, fingerprint: dict[str, Any]) -> bool:
+    return is_made_already(str(folder), "bank.json", fingerprint, "a bank built", OPTIONS)
+
+
+def test_what_is_not_there_is_not_made(tmp_path: Path) -> None:
+    assert not made(tmp_path, {"seed": 1})
+    assert not made(tmp_path / "nowhere", {"seed": 1})
+
+
+def test_the_same_settings_are_made_and_others_refused(tmp_path: Path) -> None:
+    write_document(str(tmp_path), "bank.json", {"fingerprint": {"seed": 1, "dtype": "x"}}, OPTIONS)
+    assert made(tmp_path, {"dtype": "x", "seed": 1})
+    with pytest.raises(SettingsError) as caught:
+        made(tmp_path, {"seed": 2, "dtype": "x"})
+    assert str(caught.value) == (
+        f"--output {tmp_path} holds a bank built with other settings: seed was 1, is 2;"
+        " choose another place"
+    )
+
+
+def test_a_strangers_document_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bank.json").write_text("[]")
+    with pytest.raises(SettingsError, match=r"--output .* format version None"):
+        made(tmp_path, {})
+
+
+def test_differences_are_spelt_out() -> None:
+    assert describe_differences({"a": 1}, {"a": 1}) == ""
+    said = describe_differences({"a": 1, "b": None, "same": 0}, {"a": "1", "c": [2], "same": 0})
+    assert said == "a was 1, is '1', c was None, is [2]"
