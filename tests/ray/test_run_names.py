@@ -20,7 +20,7 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "runs" / "nightly"
     folder.mkdir(parents=True)
     settings = ScoreSettings(input=["images"], output=".", bank=f"{tmp_path}/bank", k=3)
-    content = {"outcome": "published", "fingerprint": settings.fingerprint()}
+    content = {"format_version": 1, "outcome": "published", "fingerprint": settings.fingerprint()}
     (folder / "run.json").write_text(json.dumps(content))
     (folder / "_SUCCESS").touch()
     return folder

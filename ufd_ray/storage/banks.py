@@ -49,7 +49,7 @@ def read_bank_info(uri: str, options: StorageOptions) -> BankInfo:
     Raises:
         SettingsError: there is no usable bank at `uri`.
     """
-    content = read_document(uri, "bank.json", "--bank", options)
+    content = read_document(uri, "bank.json", f"--bank {uri}", options)
     try:
         return BankInfo(
             uri=uri,

@@ -31,22 +31,28 @@ def write_document(
     write_object(join_uri(root, name), data, options, if_absent=if_absent)
 
 
-def read_document(root: str, name: str, flag: str, options: StorageOptions) -> dict[str, Any]:
-    """Read `ROOT/NAME`, which the user named with `flag`.
+def read_document(root: str, name: str, given: str, options: StorageOptions) -> dict[str, Any]:
+    """Read `ROOT/NAME`.
+
+    Args:
+        root: the folder.
+        name: of the document.
+        given: how the user named the folder, for the message: `--bank s3://…`.
+        options: how storage is reached.
 
     Raises:
         SettingsError: it is not there, or is no such document of a version that we know.
     """
-    content = find_document(root, name, flag, options)
+    content = find_document(root, name, given, options)
     if content is None:
-        raise SettingsError(f"{flag} {root}: there is no {name}")
+        raise SettingsError(f"{given}: there is no {name}")
     return content
 
 
 def find_document(
-    root: str, name: str, flag: str, options: StorageOptions
+    root: str, name: str, given: str, options: StorageOptions
 ) -> dict[str, Any] | None:
-    """Read `ROOT/NAME`, if it is there; None if it is not.
+    """Read `ROOT/NAME`, if it is there; None if it is not. Arguments as for `read_document`.
 
     Raises:
         SettingsError: it cannot be read, or is no such document of a version that we know.
@@ -56,14 +62,13 @@ def find_document(
     except FileNotFoundError:
         return None
     except StorageError as error:
-        raise SettingsError(f"{flag} {root}: {error}") from error
+        raise SettingsError(f"{given}: {error}") from error
     except ValueError as error:
-        raise SettingsError(f"{flag} {root}: {name} is no JSON ({error})") from error
+        raise SettingsError(f"{given}: {name} is no JSON ({error})") from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise SettingsError(
-            f"{flag} {root}: {name} is of format version {version}; this release reads"
-            f" {FORMAT_VERSION}"
+            f"{given}: {name} is of format version {version}; this release reads {FORMAT_VERSION}"
         )
     return dict(content)
 
@@ -83,7 +88,7 @@ def is_made_already(
     Raises:
         SettingsError: it holds the result of other settings.
     """
-    earlier = find_document(root, name, "--output", options)
+    earlier = find_document(root, name, f"--output {root}", options)
     if earlier is None:
         return False
     if differences := describe_differences(earlier.get("fingerprint", {}), fingerprint):

@@ -67,7 +67,7 @@ def read_probe(uri: str, options: StorageOptions) -> ProbeFiles:
     Raises:
         SettingsError: there is no usable probe at `uri`.
     """
-    content = read_document(uri, "probe.json", "--probe", options)
+    content = read_document(uri, "probe.json", f"--probe {uri}", options)
     try:
         tensors = safetensors.numpy.load(read_object(join_uri(uri, "probe.safetensors"), options))
         weight, bias = tensors["weight"], tensors["bias"]

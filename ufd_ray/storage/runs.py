@@ -56,7 +56,7 @@ class RunFolder:
         Raises:
             SettingsError: the name belongs to another run, or to an unfinished one.
         """
-        earlier = find_document(self.uri, "run.json", "--output", self.options)
+        earlier = find_document(self.uri, "run.json", f"--output {self.root}", self.options)
         if earlier is None:
             return False
         if differences := describe_differences(earlier.get("fingerprint", {}), fingerprint):

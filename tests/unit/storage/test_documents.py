@@ -15,7 +15,7 @@ OPTIONS = StorageOptions()
 
 
 def read(folder: Path) -> dict[str, Any]:
-    return read_document(str(folder), "bank.json", "--bank", OPTIONS)
+    return read_document(str(folder), "bank.json", f"--bank {folder}", OPTIONS)
 
 
 def test_round_trip(tmp_path: Path) -> None:
