@@ -7,8 +7,8 @@ leave nothing else, so they show the method's path and its manner of failing, no
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from ufd_ray.schema import FAKE, REAL
 SIDE = 256
 PHOTOGRAPHS = ("china", "flower")
 TRAINED_ON = "bilinear x2"
+_VAL_EVERY = 8
 
 
 def _resample(factor: float, method: Image.Resampling) -> Callable[[Image.Image], Image.Image]:
@@ -46,18 +47,31 @@ GENERATORS: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """One file of a collection; `label` and `source` are empty for what is no image."""
+    """One file of a collection.
+
+    Attributes:
+        path: absolute.
+        label: 0 real, 1 fake; None for what is no image.
+        source: where it came from.
+        split: `train` or `val`; None: for the bank to draw.
+    """
 
     path: Path
-    label: int | None
-    source: str | None
+    label: int | None = None
+    source: str | None = None
+    split: str | None = None
 
 
 def training_pictures(folder: Path, num_crops: int, seed: int) -> list[Picture]:
     """Real crops, and the same crops through the generator trained on."""
     crops = _crops(np.random.default_rng([seed, 0]), num_crops)
-    real = _save_all(folder / "real", REAL, "photograph", crops)
-    return real + _save_all(folder / "fake", FAKE, TRAINED_ON, map(GENERATORS[TRAINED_ON], crops))
+    found = _save_all(folder / "real", REAL, "photograph", crops)
+    found += _save_all(folder / "fake", FAKE, TRAINED_ON, map(GENERATORS[TRAINED_ON], crops))
+    # By number: the same figures wherever the folder lies.
+    return [
+        replace(picture, split="val" if number % _VAL_EVERY == 0 else "train")
+        for number, picture in enumerate(found)
+    ]
 
 
 def crawl_pictures(folder: Path, num_crops: int, seed: int) -> list[Picture]:
@@ -70,12 +84,13 @@ def crawl_pictures(folder: Path, num_crops: int, seed: int) -> list[Picture]:
     return found + _broken(folder / "broken", found[0].path.read_bytes())
 
 
-def write_manifest(path: Path, pictures: Iterable[Picture]) -> None:
-    """Write the collection as a CSV manifest: `uri`, `label`, `source`."""
+def write_manifest(path: Path, pictures: Sequence[Picture]) -> None:
+    """Write a collection as a CSV manifest: `uri`, `label`, `source`, and `split` if any has one."""
+    names = ["label", "source"] + ["split"] * any(picture.split for picture in pictures)
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
-        rows.writerow(["uri", "label", "source"])
-        rows.writerows([p.path, p.label, p.source] for p in pictures)
+        rows.writerow(["uri", *names])
+        rows.writerows([p.path, *(getattr(p, name) for name in names)] for p in pictures)
 
 
 def _crops(rng: np.random.Generator, count: int) -> list[Image.Image]:
@@ -111,4 +126,4 @@ def _broken(folder: Path, whole: bytes) -> list[Picture]:
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
     (folder / "garbled.png").write_bytes(whole[:500] + bytes(500) + whole[1000:])
     names = ("empty.png", "page.jpg", "cut.png", "garbled.png", "gone.png")
-    return [Picture((folder / name).absolute(), None, None) for name in names]
+    return [Picture((folder / name).absolute()) for name in names]
