@@ -85,7 +85,7 @@ def crawl_pictures(folder: Path, num_crops: int, seed: int) -> list[Picture]:
 
 
 def write_manifest(path: Path, pictures: Sequence[Picture]) -> None:
-    """Write a collection as a CSV manifest: `uri`, `label`, `source`, and `split` if any has one."""
+    """Write a collection as a CSV manifest: `uri`, `label`, `source`, `split` if any has one."""
     names = ["label", "source"] + ["split"] * any(picture.split for picture in pictures)
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
