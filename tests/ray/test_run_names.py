@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.crawl.handmade import make_bank
+from tests.crawl.handmade import HERE, make_bank
 from tests.crawl.runs import Ended, read_folder, run_here, run_script
 from ufd_ray.pipeline.score import score
 from ufd_ray.settings import ScoreSettings
+from ufd_ray.storage import write_document
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def run(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     settings = ScoreSettings(input=["images"], output=".", bank=f"{tmp_path}/bank", k=3)
     content = {"format_version": 1, "outcome": "published", "fingerprint": settings.fingerprint()}
-    (folder / "run.json").write_text(json.dumps(content))
+    write_document(str(folder), "run.json", content, HERE)
     (folder / "_SUCCESS").touch()
     return folder
 

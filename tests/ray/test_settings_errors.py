@@ -89,7 +89,9 @@ def test_k_larger_than_the_bank() -> None:
 
 
 def test_output_below_a_file() -> None:
-    assert refused_score("--output=file").startswith("--output file: ")
+    said = refused_score("--output=file")
+    assert said.startswith("--output file")
+    assert "Not a directory" in said
 
 
 def test_cuda_without_a_gpu() -> None:

@@ -53,8 +53,8 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
         cluster = join_cluster()
         plan = plan_encoder(settings, spec, settings.preprocess, settings.dtype, cluster)
         # Below the bank and under a name of its own: what a killed build left is never picked up.
-        workplace = join_uri(settings.output, f"building-{new_run_id()}")
-        manifest, parts = join_uri(workplace, "manifest"), join_uri(workplace, "parts")
+        scratch = join_uri(settings.output, f"building-{new_run_id()}")
+        manifest, parts = join_uri(scratch, "manifest"), join_uri(scratch, "parts")
         try:
             if not settings.dry_run:
                 listed = list_inputs(settings, manifest, storage, labelled=True)
@@ -68,7 +68,7 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
                 flow.append(flow.embed(manifest), parts)
             return _publish(settings, storage, plan, encoder, parts, listed.num_images)
         finally:
-            delete_folder(workplace, storage)
+            delete_folder(scratch, storage)
 
 
 def _identify(plan: EncoderPlan, storage: StorageOptions) -> EncoderIdentity:
