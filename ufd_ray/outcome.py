@@ -17,3 +17,9 @@ class Outcome(IntEnum):
     def word(self) -> str:
         """The name under which `run.json` knows it."""
         return self.name.lower()
+
+    @classmethod
+    def of(cls, word: object) -> Outcome:
+        """The published outcome of this word; a document that names none tells of no errors."""
+        with_errors = cls.PUBLISHED_WITH_ERRORS
+        return with_errors if word == with_errors.word else cls.PUBLISHED

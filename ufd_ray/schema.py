@@ -66,6 +66,9 @@ DETECTION: tuple[Any, ...] = (
 )
 """What the detectors said."""
 
+DECIDING = {"probe": "probe_score", "neighbors": "nn_vote"}
+"""Which column decides: a verdict is `fake` where it is over the run's threshold."""
+
 SCORES: tuple[Any, ...] = (*IMAGE, *STATUS, *DETECTION)
 """The columns of `scores/`; the manifest's further columns follow them."""
 

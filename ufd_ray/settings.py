@@ -24,7 +24,7 @@ class JobSettings(BaseModel):
 
     changes_no_row: ClassVar[frozenset[str]] = frozenset(
         {"device", "batch_size", "num_encoders", "dry_run", "max_error_rate", "run_id", "output"}
-        | {"fetch_timeout_s", "rows_per_file", "s3_endpoint", "weights", "progress_s"}
+        | {"fetch_timeout_s", "rows_per_file", "weights", "progress_s", "num_workers"}
     )
     """Settings that may differ between two submissions of what is the same work."""
 
@@ -34,7 +34,7 @@ class JobSettings(BaseModel):
 
     def fingerprint(self) -> dict[str, Any]:
         """The settings that decide what comes out, for comparing two submissions."""
-        return self.model_dump(mode="json", exclude=set(self.changes_no_row))
+        return self.model_dump(mode="json", by_alias=True, exclude=set(self.changes_no_row))
 
 
 class ImageSettings(JobSettings):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,21 +13,21 @@ import ray
 from ufd_ray.encoders import EncoderIdentity, EncoderSpec
 from ufd_ray.errors import UfdError
 from ufd_ray.outcome import Outcome
-from ufd_ray.pipeline.cluster import join_cluster, our_errors_only
+from ufd_ray.pipeline.cluster import join_cluster, our_errors_only, work_begun
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.flow import make_flow
 from ufd_ray.pipeline.inputs import list_inputs, rehearse, storage_options
 from ufd_ray.pipeline.progress import progress_lines
-from ufd_ray.schema import REJECTS, bank_row
+from ufd_ray.schema import FAKE, REAL, REJECTS, bank_row
 from ufd_ray.settings import BuildBankSettings
 from ufd_ray.storage import (
     Parts,
     StorageOptions,
     check_writable,
-    delete_folder,
-    is_made_already,
     join_uri,
     new_run_id,
+    outcome_of_earlier,
+    tidy_up,
     utc_now,
     write_document,
     write_table,
@@ -45,9 +44,10 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
     storage = storage_options(settings)
     spec = EncoderSpec.parse(settings.encoder)
     fingerprint = settings.fingerprint()
-    if is_made_already(settings.output, "bank.json", fingerprint, "a bank built", storage):
+    earlier = outcome_of_earlier(settings.output, "bank.json", fingerprint, "a bank built", storage)
+    if earlier is not None:
         print(f"this bank has been built already: {settings.output}")
-        return Outcome.PUBLISHED
+        return earlier
     check_writable(settings.output, storage)
     with our_errors_only():
         cluster = join_cluster()
@@ -56,27 +56,31 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
         scratch = join_uri(settings.output, f"building-{new_run_id()}")
         manifest, parts = join_uri(scratch, "manifest"), join_uri(scratch, "parts")
         try:
-            if not settings.dry_run:
-                listed = list_inputs(settings, manifest, storage, labelled=True)
-            encoder = ray.get(ray.remote(_identify).options(**_room(plan)).remote(plan, storage))
             if settings.dry_run:
+                encoder = _load_somewhere(plan, storage)
                 rehearse(settings, encoder.preprocess, encoder.input_size, storage, labelled=True)
-                print("dry run: every setting can be used; nothing was written")
+                print("dry run: settings, input and output can be used; nothing was written")
                 return Outcome.PUBLISHED
+            num_images = list_inputs(settings, manifest, storage, labelled=True).num_images
+            encoder = _load_somewhere(plan, storage)
             flow = make_flow(settings, plan, encoder, cluster, storage)
-            with progress_lines(flow.tally, "encode", listed.num_images, settings.progress_s):
-                flow.append(flow.embed(manifest), parts)
-            return _publish(settings, storage, plan, encoder, parts, listed.num_images)
+            with work_begun():
+                with progress_lines(flow.tally, "encode", num_images, settings.progress_s):
+                    flow.append(flow.embed(manifest), parts)
+                return _publish(settings, storage, plan, encoder, parts, num_images)
         finally:
-            delete_folder(scratch, storage)
+            tidy_up(scratch, storage)
+
+
+def _load_somewhere(plan: EncoderPlan, storage: StorageOptions) -> EncoderIdentity:
+    """The identity that the encoder turns out to have, on a worker like those that will use it."""
+    room = {"num_gpus": 1} if plan.device == "cuda" else {"num_cpus": 0.5}
+    identity: EncoderIdentity = ray.get(ray.remote(**room)(_identify).remote(plan, storage))
+    return identity
 
 
 def _identify(plan: EncoderPlan, storage: StorageOptions) -> EncoderIdentity:
     return plan.load(storage).identity
-
-
-def _room(plan: EncoderPlan) -> dict[str, float]:
-    return {"num_gpus": 1, "num_cpus": 0.5} if plan.device == "cuda" else {"num_cpus": 0.5}
 
 
 def _publish(
@@ -91,22 +95,25 @@ def _publish(
     parts.check_accounts(num_images)
     rejects, shards = [], []
     counts: dict[str, Counter[str]] = {n: Counter() for n in ("label", "source", "split", "view")}
-    num_searchable = 0
+    searchable: Counter[int] = Counter()
     for number, rows in enumerate(parts.ranges(num_images, settings.rows_per_file)):
         usable = pc.is_valid(rows["embedding"])
         rejects.append(_rejected(rows.filter(pc.invert(usable))))
         shard = _shard(rows.filter(usable), encoder.dim, settings)
         for name, counter in counts.items():
-            found = shard[name].value_counts().to_pylist()
+            found = shard[name].drop_null().value_counts().to_pylist()
             counter.update({str(entry["values"]): entry["counts"] for entry in found})
-        num_searchable += pc.sum(pc.equal(shard["split"], "train")).as_py() or 0
+        searchable.update(shard.filter(pc.equal(shard["split"], "train"))["label"].to_pylist())
         name = f"shards/part-{number:05d}.parquet"
         shards.append(write_table(settings.output, name, shard, storage))
     rejected = pa.concat_tables(rejects)
-    files = {"rejects": write_table(settings.output, "rejects.parquet", rejected, storage)}
+    rejects_file = write_table(settings.output, "rejects.parquet", rejected, storage)
     num_usable = num_images - len(rejected)
-    if not num_usable:
-        raise UfdError("none of the images could be encoded; rejects.parquet says why")
+    if not (searchable[REAL] and searchable[FAKE]):
+        raise UfdError(
+            f"of split train {searchable[REAL]:,} real and {searchable[FAKE]:,} fake images could"
+            " be encoded; a bank needs both. rejects.parquet says what became of the others"
+        )
     over = len(rejected) / num_images > settings.max_error_rate
     outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
     bank = {
@@ -118,11 +125,11 @@ def _publish(
         "dim": encoder.dim,
         "dtype": settings.dtype,
         "num_rows": num_usable,
-        "num_searchable": num_searchable,
+        "num_searchable": searchable.total(),
         "num_rejected": len(rejected),
         "counts": {name: dict(counter) for name, counter in counts.items()},
-        "shards": [asdict(shard) for shard in shards],
-        "rejects": asdict(files["rejects"]),
+        "shards": [shard.to_dict() for shard in shards],
+        "rejects": rejects_file.to_dict(),
         "fingerprint": settings.fingerprint(),
     }
     write_document(settings.output, "bank.json", bank, storage)
@@ -146,13 +153,13 @@ def _shard(rows: Any, dim: int, settings: BuildBankSettings) -> Any:
     nothing = pa.nulls(len(rows), pa.string())
     columns["source"] = rows["source"] if "source" in rows.column_names else nothing
     given = rows["split"] if "split" in rows.column_names else nothing
-    columns["split"] = pc.coalesce(given, _draw_splits(rows["image_id"], settings.val_share))
+    columns["split"] = pc.coalesce(given, _draw_splits(rows["content_hash"], settings.val_share))
     columns["view"] = pa.array(np.zeros(len(rows), np.int16))
     schema = bank_row(dim, settings.dtype)
     return pa.table(columns).select(schema.names).cast(schema)
 
 
-def _draw_splits(image_ids: Any, val_share: float) -> Any:
-    # The id decides: the same image falls on the same side whatever the order and the company.
-    drawn = [int(name[:8], 16) / 2**32 for name in image_ids.to_pylist()]
+def _draw_splits(content_hashes: Any, val_share: float) -> Any:
+    # The bytes decide: the same image falls on the same side under any name, in any company.
+    drawn = [int(digits[:8], 16) / 2**32 for digits in content_hashes.to_pylist()]
     return pa.array(["val" if share < val_share else "train" for share in drawn], pa.string())

@@ -15,7 +15,7 @@ import ray
 import ray.data
 import ray.exceptions
 
-from ufd_ray.errors import UfdError
+from ufd_ray.errors import SettingsError, UfdError
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Cluster:
     """What the pipeline can count on.
 
     Attributes:
-        num_nodes: machines that are up.
+        num_nodes: machines that are up and take work (a head often has no CPU to give).
         num_cpus: logical CPUs in all.
         num_gpus: GPUs in all.
     """
@@ -51,10 +51,14 @@ def join_cluster() -> Cluster:
     context.max_errored_blocks = 0
     resources = ray.cluster_resources()
     return Cluster(
-        num_nodes=sum(node["Alive"] for node in ray.nodes()),
+        num_nodes=max(1, sum(_works(node) for node in ray.nodes())),
         num_cpus=int(resources.get("CPU", 1)),
         num_gpus=int(resources.get("GPU", 0)),
     )
+
+
+def _works(node: dict[str, Any]) -> bool:
+    return bool(node["Alive"]) and node["Resources"].get("CPU", 0) >= 1
 
 
 def cpus_of_this_node() -> int:
@@ -75,6 +79,15 @@ def our_errors_only() -> Iterator[None]:
             ours.args = tuple(str(a).partition("\nFailed to ")[0] for a in ours.args)
             raise ours from error
         raise
+
+
+@contextmanager
+def work_begun() -> Iterator[None]:
+    """From here on, nothing is a fault of the settings that could have been said before."""
+    try:
+        yield
+    except SettingsError as error:
+        raise UfdError(str(error)) from error
 
 
 def _find_ours(error: BaseException | None) -> UfdError | None:

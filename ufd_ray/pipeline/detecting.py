@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import ray
+import torch
 
 from ufd_ray.detectors import NeighborSearch, Probe, margin, verdicts, vote
 from ufd_ray.errors import UfdError
+from ufd_ray.pipeline.cluster import cpus_of_this_node
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import put, spread
-from ufd_ray.schema import DETECTION, NEIGHBOR, SCORES
+from ufd_ray.schema import DECIDING, DETECTION, NEIGHBOR, SCORES
 from ufd_ray.storage import embedding_matrix
 
 
@@ -24,7 +26,7 @@ class DetectGenerated:
         bank: reference to the searchable rows (`read_searchable`) in the object store, which all
             workers of a node share; None: no neighbours.
         probe: the linear probe; None: no probe.
-        threshold: probe score above which an image counts as fake.
+        threshold: deciding score above which an image counts as fake, 0–1.
         k: neighbours that vote.
         decider: `probe` or `neighbors`: whose word the verdict is.
         keep_embeddings: leave the column `embedding` in the rows.
@@ -45,6 +47,7 @@ class DetectGenerated:
         keep_embeddings: bool = False,
         tally: Any = None,
     ) -> None:
+        torch.set_num_threads(cpus_of_this_node())  # of which Ray would give one
         self._search: NeighborSearch | None = None
         self._failure: UfdError | None = None
         try:
@@ -80,13 +83,11 @@ class DetectGenerated:
             column = (
                 pa.nulls(len(rows), field.type)
                 if values is None
-                else spread(pa.array(values, field.type), valid)
+                else spread(pa.array(values, field.type, from_pandas=True), valid)
             )
             rows = rows.append_column(field, column)
         rows = put(rows, "status", np.where(valid, "scored", "error").tolist())
-        rows = put(
-            rows, "duplicate_of", [None] * len(rows)
-        )  # publication sees all rows, and fills it
+        rows = put(rows, "duplicate_of", [None] * len(rows))
         own = ["position", *(field.name for field in SCORES)]
         further = [n for n in rows.column_names if n not in own and n != "embedding"]
         return rows.select([*own, *further, *(["embedding"] * self._keep_embeddings)])
@@ -113,12 +114,7 @@ class DetectGenerated:
             found["nn_real_distance"] = np.maximum(1.0 - near.real_similarity, 0.0)
             found["nn_fake_distance"] = np.maximum(1.0 - near.fake_similarity, 0.0)
             found["neighbors"] = self._evidence(near)
-        by_probe = self._decider == "probe"
-        found["verdict"] = (
-            verdicts(found["probe_score"], self._threshold)
-            if by_probe
-            else verdicts(found["nn_vote"], 0.5)
-        )
+        found["verdict"] = verdicts(found[DECIDING[self._decider]], self._threshold)
         return found
 
     def _evidence(self, near: Any) -> Any:

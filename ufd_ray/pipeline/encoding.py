@@ -100,6 +100,7 @@ class EncodeImages:
         plan: which encoder.
         expected: the identity that bank and probe were made with.
         storage: how storage is reached.
+        encoders_a_node: workers that share a node's cores.
         tally: where times are reported; None: nowhere.
 
     Raises:
@@ -113,11 +114,12 @@ class EncodeImages:
         plan: EncoderPlan,
         expected: EncoderIdentity,
         storage: StorageOptions,
+        encoders_a_node: int = 1,
         tally: Any = None,
     ) -> None:
         if plan.device == "cpu":
-            # One encoder a node, so all its cores: Ray would give as many threads as CPUs reserved.
-            torch.set_num_threads(cpus_of_this_node())
+            # All cores of the node, shared: Ray would give as many threads as CPUs were reserved.
+            torch.set_num_threads(max(1, cpus_of_this_node() // encoders_a_node))
         self._failure: UfdError | None = None
         try:
             self._encoder = plan.load(storage, expected)

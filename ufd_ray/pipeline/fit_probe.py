@@ -25,7 +25,7 @@ from ufd_ray.detectors import (
 from ufd_ray.errors import SettingsError
 from ufd_ray.evaluation import accuracy_at, average_precision
 from ufd_ray.outcome import Outcome
-from ufd_ray.pipeline.cluster import join_cluster, our_errors_only
+from ufd_ray.pipeline.cluster import join_cluster, our_errors_only, work_begun
 from ufd_ray.pipeline.inputs import storage_options
 from ufd_ray.settings import FitProbeSettings
 from ufd_ray.storage import (
@@ -34,9 +34,9 @@ from ufd_ray.storage import (
     StorageOptions,
     check_writable,
     embedding_matrix,
-    is_made_already,
     local_copy,
     object_exists,
+    outcome_of_earlier,
     read_bank_info,
     read_shards,
     utc_now,
@@ -62,16 +62,20 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
     storage = storage_options(settings)
     bank = read_bank_info(settings.bank, storage)
     _check(settings, bank, storage)
-    fingerprint = settings.fingerprint()
-    if is_made_already(settings.output, "probe.json", fingerprint, "a probe fitted", storage):
+    # The bank's contents, not its name alone: one that was built anew asks for a new probe.
+    fingerprint = settings.fingerprint() | {"bank_shards": [s["sha256"] for s in bank.shards]}
+    earlier = outcome_of_earlier(
+        settings.output, "probe.json", fingerprint, "a probe fitted", storage
+    )
+    if earlier is not None:
         print(f"this probe has been fitted already: {settings.output}")
-        return Outcome.PUBLISHED
+        return earlier
     check_writable(settings.output, storage)
     curve: list[dict[str, float]] = []
     if settings.import_ is not None:
         probe = _import(settings.import_, bank, storage)
     else:
-        with our_errors_only():
+        with our_errors_only(), work_begun():
             probe, curve = _fit(settings, bank, storage)
     validation = _validate(probe, _read_rows(bank, storage, "val"))
     details = {
@@ -98,7 +102,11 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
 def _check(settings: FitProbeSettings, bank: BankInfo, storage: StorageOptions) -> None:
     if settings.import_ is not None and not object_exists(settings.import_, storage):
         raise SettingsError(f"--import {settings.import_}: there is no such file")
-    if settings.recipe == "paper" and not bank.counts["split"].get("val"):
+    if (
+        settings.import_ is None
+        and settings.recipe == "paper"
+        and not bank.counts["split"].get("val")
+    ):
         raise SettingsError(
             f"--recipe paper stops by held-out images, and the bank {bank.uri} has none; build it"
             " with --val-share or a `split` column"
@@ -119,6 +127,8 @@ def _fit(
 ) -> tuple[Probe, list[dict[str, float]]]:
     cluster = join_cluster()
     num_workers = min(settings.num_workers, max(1, cluster.num_cpus))
+    if num_workers < settings.num_workers:
+        print(f"{num_workers} workers instead of {settings.num_workers}: no more CPUs than that")
     with tempfile.TemporaryDirectory(prefix="ufd-ray-train-") as folder:
         trainer = TorchTrainer(
             _train,

@@ -5,6 +5,7 @@ manifest ─fetch─▶ bytes ─decode─▶ pixels ─encode─▶ embedding �
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -39,6 +40,7 @@ class Flow:
         plan: which encoder, and how it is loaded.
         encoder: its identity; workers that find another one end the run.
         num_encoders: encoder workers.
+        encoders_a_node: how many of them share a node.
         batch_size: images that an encoder takes at once.
         max_pixels: larger images are not decoded.
         limits: bounds of fetching.
@@ -49,6 +51,7 @@ class Flow:
     plan: EncoderPlan
     encoder: EncoderIdentity
     num_encoders: int
+    encoders_a_node: int
     batch_size: int
     max_pixels: int
     limits: FetchLimits
@@ -85,7 +88,13 @@ class Flow:
         on_gpu = self.plan.device == "cuda"
         return rows.map_batches(
             EncodeImages,
-            fn_constructor_args=(self.plan, self.encoder, self.storage, self.tally),
+            fn_constructor_args=(
+                self.plan,
+                self.encoder,
+                self.storage,
+                self.encoders_a_node,
+                self.tally,
+            ),
             batch_size=self.batch_size,
             compute=ActorPoolStrategy(size=self.num_encoders),
             num_gpus=1 if on_gpu else 0,
@@ -121,11 +130,13 @@ def make_flow(
     storage: StorageOptions,
 ) -> Flow:
     """The flow that a job's settings ask for, on the cluster that there is."""
+    default = cluster.num_gpus if plan.device == "cuda" else cluster.num_nodes
+    num_encoders = settings.num_encoders or default
     return Flow(
         plan=plan,
         encoder=encoder,
-        num_encoders=settings.num_encoders
-        or (cluster.num_gpus if plan.device == "cuda" else cluster.num_nodes),
+        num_encoders=num_encoders,
+        encoders_a_node=math.ceil(num_encoders / cluster.num_nodes),
         batch_size=settings.batch_size,
         max_pixels=settings.max_pixels,
         limits=FetchLimits(max_bytes=settings.max_bytes),

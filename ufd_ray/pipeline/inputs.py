@@ -9,11 +9,12 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from ufd_ray.errors import FetchError, ImageError, SettingsError
+from ufd_ray.errors import DecodeError, SettingsError
 from ufd_ray.images import decode, to_pixels
 from ufd_ray.schema import FAKE, REAL
 from ufd_ray.settings import ImageSettings, JobSettings, PreprocessMode
 from ufd_ray.storage import (
+    Fetched,
     FetchLimits,
     Inputs,
     Known,
@@ -29,7 +30,7 @@ def storage_options(settings: JobSettings) -> StorageOptions:
     """How a job reaches storage."""
     options = StorageOptions(s3_endpoint=settings.s3_endpoint)
     if isinstance(settings, ImageSettings):
-        options = replace(options, timeout_s=settings.fetch_timeout_s)
+        options = replace(options, fetch_timeout_s=settings.fetch_timeout_s)
     return options
 
 
@@ -42,10 +43,8 @@ def list_inputs(
         SettingsError: an input that cannot be used, or no images; `labelled`: images without one.
     """
     inputs = _inputs(settings, labelled)
-    tables = inputs.tables(options)
-    info = write_manifest(
-        folder, _labelled(tables) if labelled else tables, options, settings.limit
-    )
+    checked = _labelled if labelled else iter
+    info = write_manifest(folder, inputs.tables(options), options, settings.limit, checked)
     _say(inputs, info.num_images, info.num_repeated)
     return info
 
@@ -61,12 +60,12 @@ def rehearse(
     """The dry run: list and count, then fetch and decode the first image. Writes nothing.
 
     Raises:
-        SettingsError: an input that cannot be used, or no images.
+        SettingsError: an input that cannot be used or read, or no images.
     """
     inputs = _inputs(settings, labelled)
-    tables = inputs.tables(options)
+    numbered = number_images(inputs.tables(options), settings.limit)
     num_images, first = 0, None
-    for table in number_images(_labelled(tables) if labelled else tables, settings.limit):
+    for table in _labelled(numbered) if labelled else numbered:
         if first is None and len(table):
             first = Known(**table.select(["uri", "etag", "size_bytes"]).to_pylist()[0])
         num_images += len(table)
@@ -74,14 +73,20 @@ def rehearse(
     if first is None:
         return
     (read,) = fetch([first], options, FetchLimits(max_bytes=settings.max_bytes))
+    if read.error is not None and (read.error.code.transient or read.error.code == "forbidden"):
+        raise SettingsError(f"--input: the first image cannot be read: {first.uri}: {read.error}")
+    print(f"read {first.uri}: {_look_at(read, settings, mode, size)}")
+
+
+def _look_at(read: Fetched, settings: ImageSettings, mode: PreprocessMode, size: int) -> str:
+    if read.data is None:
+        return str(read.error)
     try:
-        if read.error is not None or read.data is None:
-            raise read.error or FetchError
         image = decode(read.data, max_pixels=settings.max_pixels)
         to_pixels(image, mode=mode, size=size)
-        print(f"read {first.uri}: {image.format}, {image.width}×{image.height} pixels")
-    except ImageError as error:
-        print(f"read {first.uri}: {error}")
+    except DecodeError as error:
+        return str(error)
+    return f"{image.format}, {image.width}×{image.height} pixels"
 
 
 def _inputs(settings: ImageSettings, labelled: bool) -> Inputs:

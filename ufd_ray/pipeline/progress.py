@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
+import ray.exceptions
 
 
 class Tally:
@@ -41,7 +42,16 @@ class Tally:
 
 def start_tally() -> Any:
     """A tally of its own for a run, as an actor that takes no CPU from it."""
-    return ray.remote(num_cpus=0)(Tally).remote()
+    return ray.remote(num_cpus=0, max_restarts=-1)(Tally).remote()
+
+
+def read_tally(tally: Any) -> dict[str, Any] | None:
+    """The counts so far; None while their worker cannot be reached: nothing depends on them."""
+    try:
+        counts: dict[str, Any] = ray.get(tally.read.remote(), timeout=10)
+    except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
+        return None
+    return counts
 
 
 @contextmanager
@@ -63,9 +73,9 @@ def progress_lines(tally: Any, last_stage: str, num_images: int, every_s: float)
 
     def watch() -> None:
         while not ended.wait(every_s):
-            counts = ray.get(tally.read.remote())
-            done = counts["images"].get(last_stage, 0)
-            print(progress_line(done, num_images, counts["errors"], time.monotonic() - begun))
+            if counts := read_tally(tally):
+                done = counts["images"].get(last_stage, 0)
+                print(progress_line(done, num_images, counts["errors"], time.monotonic() - begun))
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

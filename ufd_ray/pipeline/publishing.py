@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ufd_ray.report import HISTOGRAM_EDGES
-from ufd_ray.schema import SCORES
+from ufd_ray.schema import DECIDING, SCORES
 from ufd_ray.storage import Parts, PublishedFile, RunFolder, write_table
 
 
@@ -40,7 +40,7 @@ class Census:
             found = rows[name].drop_null().value_counts().to_pylist()
             getattr(self, name).update({entry["values"]: entry["counts"] for entry in found})
         self.num_duplicates += len(rows) - rows["duplicate_of"].null_count
-        scores = rows["probe_score" if decider == "probe" else "nn_vote"].drop_null()
+        scores = rows[DECIDING[decider]].drop_null()
         self.histogram = self.histogram + np.histogram(scores.to_numpy(), HISTOGRAM_EDGES)[0]
 
     @property

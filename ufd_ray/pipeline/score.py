@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
-
-import ray
 
 from ufd_ray import __version__
 from ufd_ray.encoders import EncoderSpec
 from ufd_ray.errors import StorageError
 from ufd_ray.outcome import Outcome
-from ufd_ray.pipeline.cluster import Cluster, join_cluster, our_errors_only
+from ufd_ray.pipeline.cluster import Cluster, join_cluster, our_errors_only, work_begun
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.flow import Flow, make_flow
 from ufd_ray.pipeline.inputs import list_inputs, rehearse, storage_options
 from ufd_ray.pipeline.pairing import Detectors
-from ufd_ray.pipeline.progress import progress_lines
+from ufd_ray.pipeline.progress import progress_lines, read_tally
 from ufd_ray.pipeline.publishing import Census, publish_scores
 from ufd_ray.report import render_run
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import (
+    ManifestInfo,
     RunFolder,
     StorageOptions,
+    check_writable,
     new_run_id,
     utc_now,
 )
@@ -42,9 +43,9 @@ def score(settings: ScoreSettings) -> Outcome:
     storage = storage_options(settings)
     detectors = Detectors.read(settings, storage)
     folder = RunFolder(settings.output, settings.run_id or new_run_id(), storage)
-    if folder.is_published(settings.fingerprint()):
+    if (outcome := folder.published(settings.fingerprint())) is not None:
         print(f"run {folder.run_id} has been published already: {folder.uri}")
-        return Outcome.PUBLISHED
+        return outcome
     with our_errors_only():
         cluster = join_cluster()
         encoder = detectors.encoder
@@ -85,14 +86,11 @@ class _Run:
         }
 
     def rehearse(self) -> None:
-        """The dry run: everything but the scoring, and nothing left behind."""
-        self._folder.claim(self._facts)
-        try:
-            encoder = self._detectors.encoder
-            rehearse(self._settings, encoder.preprocess, encoder.input_size, self._storage)
-        finally:
-            self._folder.release()
-        print("dry run: every setting can be used; nothing was scored")
+        """The dry run: all that can be checked without the encoder, and nothing left behind."""
+        check_writable(self._folder.uri, self._storage)
+        encoder = self._detectors.encoder
+        rehearse(self._settings, encoder.preprocess, encoder.input_size, self._storage)
+        print("dry run: settings, input and output can be used; nothing was scored")
 
     def work(self, cluster: Cluster) -> Outcome:
         """Claim the run's name, list, score, publish."""
@@ -100,26 +98,35 @@ class _Run:
         print(f"run {self._folder.run_id} → {self._folder.uri}")
         try:
             manifest = list_inputs(self._settings, self._folder.manifest, self._storage)
-        except BaseException:
-            self._folder.release()
+        except BaseException as error:
+            self._clean_up(self._folder.release, error)
             raise
         try:
-            flow = make_flow(
-                self._settings, self._plan, self._detectors.encoder, cluster, self._storage
-            )
-            self._score(flow, manifest.num_images)
-            files, census = publish_scores(
-                self._folder,
-                manifest.num_images,
-                manifest.further,
-                self._settings.rows_per_file,
-                self._settings.decider,
-                self._metadata(),
-            )
-            return self._finish(flow, files, census)
+            with work_begun():
+                return self._score_and_publish(cluster, manifest)
         except BaseException as error:
-            self._fail(error)
+            self._facts |= {
+                "outcome": Outcome.FAILED.word,
+                "finished_at": utc_now(),
+                "error": " ".join(f"{type(error).__name__}: {error}".split())[:1000],
+            }
+            self._clean_up(lambda: self._folder.fail(self._facts), error)
             raise
+
+    def _score_and_publish(self, cluster: Cluster, manifest: ManifestInfo) -> Outcome:
+        flow = make_flow(
+            self._settings, self._plan, self._detectors.encoder, cluster, self._storage
+        )
+        self._score(flow, manifest.num_images)
+        files, census = publish_scores(
+            self._folder,
+            manifest.num_images,
+            manifest.further,
+            self._settings.rows_per_file,
+            self._settings.decider,
+            self._metadata(),
+        )
+        return self._finish(flow, files, census)
 
     def _score(self, flow: Flow, num_images: int) -> None:
         rows = flow.embed(self._folder.manifest)
@@ -142,22 +149,19 @@ class _Run:
         _say(self._folder, census, self._settings.max_error_rate if over else None)
         return outcome
 
-    def _fail(self, error: BaseException) -> None:
-        self._facts |= {
-            "outcome": Outcome.FAILED.word,
-            "finished_at": utc_now(),
-            "error": " ".join(f"{type(error).__name__}: {error}".split())[:1000],
-        }
+    @staticmethod
+    def _clean_up(step: Callable[[], None], error: BaseException) -> None:
+        # What went wrong first is what is said; that this failed as well comes after it.
         try:
-            self._folder.fail(self._facts)
+            step()
         except StorageError as second:
-            error.add_note(f"run.json could not be brought up to date: {second}")
+            error.add_note(f"and run.json could not be brought up to date: {second}")
 
     def _timings(self, flow: Flow) -> dict[str, Any]:
-        counts = ray.get(flow.tally.read.remote())
+        seconds = (read_tally(flow.tally) or {"seconds": {}})["seconds"]
         return {
             "whole_run_s": round(time.monotonic() - self._begun, 3),
-            "worker_seconds_by_stage": {k: round(v, 3) for k, v in counts["seconds"].items()},
+            "worker_seconds_by_stage": {stage: round(s, 3) for stage, s in seconds.items()},
         }
 
     def _metadata(self) -> dict[str, str]:

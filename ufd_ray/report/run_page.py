@@ -84,7 +84,7 @@ def render_run(run: dict[str, Any], histogram: npt.NDArray[np.int64]) -> str:
         f"<h1>{title}</h1>",
         *paragraphs,
         "<h2>How the scores lie</h2>",
-        _histogram(histogram, detectors["threshold"] if by_probe else 0.5),
+        _histogram(histogram, detectors["threshold"]),
         "<h2>What became of the images</h2>",
         _table(became),
         "<h2>Where the time went</h2>",

@@ -8,7 +8,7 @@ from ufd_ray.storage.banks import (
     read_searchable,
     read_shards,
 )
-from ufd_ray.storage.documents import is_made_already, read_document, write_document
+from ufd_ray.storage.documents import outcome_of_earlier, read_document, write_document
 from ufd_ray.storage.fetching import Fetched, FetchLimits, Known, fetch
 from ufd_ray.storage.inputs import Inputs, folder_label
 from ufd_ray.storage.listing import ObjectInfo, list_prefix
@@ -21,6 +21,7 @@ from ufd_ray.storage.objects import (
     local_copy,
     object_exists,
     read_object,
+    tidy_up,
     write_object,
 )
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
@@ -50,7 +51,6 @@ __all__ = [
     "fetch",
     "folder_label",
     "image_id",
-    "is_made_already",
     "join_uri",
     "list_folder",
     "list_prefix",
@@ -59,6 +59,7 @@ __all__ = [
     "number_images",
     "object_exists",
     "open_filesystem",
+    "outcome_of_earlier",
     "parse_uri",
     "read_bank_info",
     "read_document",
@@ -66,6 +67,7 @@ __all__ = [
     "read_probe",
     "read_searchable",
     "read_shards",
+    "tidy_up",
     "utc_now",
     "write_document",
     "write_manifest",

@@ -19,6 +19,8 @@ from ufd_ray.storage.objects import read_object
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
+_COUNTED = ("label", "split", "view")
+
 
 @dataclass(frozen=True)
 class BankInfo:
@@ -56,11 +58,11 @@ def read_bank_info(uri: str, options: StorageOptions) -> BankInfo:
             encoder=content["encoder"],
             dim=content["dim"],
             dtype=content["dtype"],
-            counts=content["counts"],
+            counts=content["counts"] | {name: dict(content["counts"][name]) for name in _COUNTED},
             shards=content["shards"],
             num_searchable=content["num_searchable"],
         )
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         raise SettingsError(f"--bank {uri}: bank.json lacks {error}") from error
 
 

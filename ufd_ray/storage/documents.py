@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.outcome import Outcome
 from ufd_ray.schema import FORMAT_VERSION
 from ufd_ray.storage.objects import read_object, write_object
 from ufd_ray.storage.stores import StorageOptions
@@ -73,10 +74,10 @@ def find_document(
     return dict(content)
 
 
-def is_made_already(
+def outcome_of_earlier(
     root: str, name: str, fingerprint: dict[str, Any], what: str, options: StorageOptions
-) -> bool:
-    """Whether `--output ROOT` holds the result of these very settings already.
+) -> Outcome | None:
+    """How the job ended whose result `--output ROOT` holds; None if it holds none.
 
     Args:
         root: the output.
@@ -90,12 +91,12 @@ def is_made_already(
     """
     earlier = find_document(root, name, f"--output {root}", options)
     if earlier is None:
-        return False
+        return None
     if differences := describe_differences(earlier.get("fingerprint", {}), fingerprint):
         raise SettingsError(
             f"--output {root} holds {what} with other settings: {differences}; choose another place"
         )
-    return True
+    return Outcome.of(earlier.get("outcome"))
 
 
 def describe_differences(then: dict[str, Any], now: dict[str, Any]) -> str:

@@ -8,17 +8,28 @@ import os
 import re
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 from obstore import exceptions as obs
 
 from ufd_ray.errors import ErrorCode, FetchError, SettingsError
 from ufd_ray.storage.listing import modified_at
 from ufd_ray.storage.stores import StorageOptions, open_store, s3_client
 from ufd_ray.storage.uris import Location, parse_uri
+
+_THREADS = ThreadPoolExecutor(32, thread_name_prefix="fetch")
+"""For reads that cannot be cancelled. Not asyncio's own threads: it would wait for hung ones."""
 
 # obstore normalises or refuses these (empty, `.` and `..` segments, control characters).
 _ODD_KEY = re.compile(r"(^|/)(\.{0,2})(/|$)|[\x00-\x1f\x7f]")
@@ -85,16 +96,20 @@ async def _fetch_one(known: Known, options: StorageOptions, limits: FetchLimits)
     try:
         if known.size_bytes is not None:
             _check_size(known.size_bytes, limits)
-        async with asyncio.timeout(options.timeout_s):
+        async with asyncio.timeout(options.fetch_timeout_s):
+            in_thread = partial(asyncio.get_running_loop().run_in_executor, _THREADS)
             if location.scheme == "file":
-                return await asyncio.to_thread(_read_local, known, location, limits)
-            if location.scheme == "s3" and _ODD_KEY.search(location.key):
-                return await asyncio.to_thread(_get_boto3, known, location, options, limits)
-            return await _get_obstore(known, location, options, limits)
+                return await in_thread(_read_local, known, location, limits)
+            if not _ODD_KEY.search(location.key):
+                return await _get_obstore(known, location, options, limits)
+            if location.scheme == "s3":
+                client = s3_client(options)  # made here: two threads must not make it at once
+                return await in_thread(_get_boto3, client, known, location, limits)
+            raise FetchError(ErrorCode.NOT_FOUND, "a key that only S3 is read with")
     except FetchError as error:
         return Fetched(known, error=error)
     except TimeoutError:
-        message = f"no complete answer within {options.timeout_s:g} s"
+        message = f"no complete answer within {options.fetch_timeout_s:g} s"
         return Fetched(known, error=FetchError(ErrorCode.TIMEOUT, message))
     except Exception as error:  # noqa: BLE001 (one object never ends a run)
         return Fetched(known, error=_classify(error))
@@ -103,7 +118,7 @@ async def _fetch_one(known: Known, options: StorageOptions, limits: FetchLimits)
 async def _get_obstore(
     known: Known, location: Location, options: StorageOptions, limits: FetchLimits
 ) -> Fetched:
-    store = open_store(location.scheme, location.bucket, options)
+    store = open_store(location.scheme, location.bucket, options, options.fetch_timeout_s)
     wanted: dict[str, Any] = {"if_match": f'"{known.etag}"'} if known.etag else {}
     answer = await store.get_async(location.key, options=wanted)  # type: ignore[arg-type]
     meta = answer.meta
@@ -115,11 +130,9 @@ async def _get_obstore(
     return Fetched(now, data)
 
 
-def _get_boto3(
-    known: Known, location: Location, options: StorageOptions, limits: FetchLimits
-) -> Fetched:
+def _get_boto3(client: Any, known: Known, location: Location, limits: FetchLimits) -> Fetched:
     wanted = {"IfMatch": f'"{known.etag}"'} if known.etag else {}
-    answer = s3_client(options).get_object(Bucket=location.bucket, Key=location.key, **wanted)
+    answer = client.get_object(Bucket=location.bucket, Key=location.key, **wanted)
     with answer["Body"] as body:
         _check_size(answer["ContentLength"], limits)
         data = body.read()
@@ -138,7 +151,7 @@ def _read_local(known: Known, location: Location, limits: FetchLimits) -> Fetche
         if not stat.S_ISREG(status.st_mode):
             raise FetchError(ErrorCode.NOT_FOUND, "a folder, a pipe or a device, no file")
         _check_size(status.st_size, limits)
-        now = replace(known, size_bytes=status.st_size, last_modified=modified_at(status))
+        now = Known(known.uri, None, status.st_size, modified_at(status))
         _check_unchanged(known, now)
         data = file.read(status.st_size + 1)
         if len(data) != status.st_size:
@@ -149,24 +162,25 @@ def _read_local(known: Known, location: Location, limits: FetchLimits) -> Fetche
 
 
 def _check_unchanged(known: Known, now: Known) -> None:
-    """Hold an object without a known etag against its known size and time (an etag goes by itself).
+    """Hold an object against its known etag; where either has none, against its size and time.
 
     Raises:
         FetchError: `changed`.
     """
-    if known.etag is not None:
-        return
-    same = known.size_bytes in (None, now.size_bytes)
-    if known.last_modified is not None and now.last_modified is not None:
+    if known.etag is not None and now.etag is not None:
+        same = known.etag == now.etag
+    else:
+        same = known.size_bytes in (None, now.size_bytes)
+    if same and known.last_modified and now.last_modified and not (known.etag and now.etag):
         then, this = known.last_modified, now.last_modified
         if not (then.microsecond and this.microsecond):  # one of the two was cut to seconds
             then, this = then.replace(microsecond=0), this.replace(microsecond=0)
-        same = same and then == this
+        same = then == this
     if not same:
         raise FetchError(
             ErrorCode.CHANGED,
-            f"listed with {known.size_bytes} bytes of {known.last_modified},"
-            f" read with {now.size_bytes} bytes of {now.last_modified}",
+            f"listed with etag {known.etag}, {known.size_bytes} bytes of {known.last_modified};"
+            f" read with etag {now.etag}, {now.size_bytes} bytes of {now.last_modified}",
         )
 
 
@@ -192,13 +206,15 @@ _TIMED_OUT = re.compile(r"timed? ?out|deadline", re.IGNORECASE)
 
 
 def _classify(error: Exception) -> FetchError:
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).partition(" Debug source:")[0]
     match error:
         case obs.NotFoundError() | FileNotFoundError() | NotADirectoryError() | IsADirectoryError():
             code = ErrorCode.NOT_FOUND
         case ValueError() | ParamValidationError() | OSError(errno=errno.ENAMETOOLONG):
             code = ErrorCode.NOT_FOUND  # a name that nothing can bear
         case obs.PermissionDeniedError() | obs.UnauthenticatedError() | PermissionError():
+            code = ErrorCode.FORBIDDEN
+        case NoCredentialsError() | PartialCredentialsError():
             code = ErrorCode.FORBIDDEN
         case obs.PreconditionError():
             code = ErrorCode.CHANGED

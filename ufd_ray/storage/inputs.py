@@ -21,7 +21,7 @@ from ufd_ray.schema import FAKE, IMAGE, LABELS, REAL, SCORES, TIMESTAMP
 from ufd_ray.storage.listing import ObjectInfo, list_prefix
 from ufd_ray.storage.objects import object_exists, read_object
 from ufd_ray.storage.stores import StorageOptions
-from ufd_ray.storage.uris import join_uri, local_uri, parse_uri
+from ufd_ray.storage.uris import local_uri, parse_uri
 
 _MANIFESTS = (".parquet", ".csv", ".jsonl", ".txt")
 _CONTAINERS = (".tar", ".tar.gz", ".tgz", ".zip")
@@ -198,5 +198,6 @@ def _absolute(base: str, uri: str) -> str:
     # A relative name in a manifest is meant from where the manifest lies.
     if uri.startswith("/") or "://" in uri:
         return uri
-    joined = join_uri(base, uri)
-    return joined if "://" in base else local_uri(os.fsencode(joined))
+    scheme, mark, folder = base.rpartition("://")
+    path = posixpath.normpath(posixpath.join(folder, uri))
+    return scheme + mark + path if mark else local_uri(os.fsencode(path))

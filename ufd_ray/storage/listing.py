@@ -147,14 +147,22 @@ def _s3_info(bucket: str, entry: dict[str, Any]) -> ObjectInfo:
 
 def _list_gs(location: Location, options: StorageOptions) -> Iterator[list[ObjectInfo]]:
     store = open_store("gs", location.bucket, options)
+    some = False
     for page in obstore.list(store, location.key.rstrip("/") or None, chunk_size=_PAGE):
-        yield [
-            ObjectInfo(
-                object_uri("gs", location.bucket, entry["path"]),
-                (entry["e_tag"] or "").strip('"') or None,
-                entry["size"],
-                entry["last_modified"].astimezone(UTC),
-            )
-            for entry in page
-            if entry["size"] or not entry["path"].endswith("/")
-        ]
+        some = some or bool(page)
+        yield [_gs_info(location.bucket, entry) for entry in page if not _is_marker(entry)]
+    if not some and location.key:
+        yield [_gs_info(location.bucket, obstore.head(store, location.key))]
+
+
+def _is_marker(entry: Any) -> bool:
+    return not entry["size"] and entry["path"].endswith("/")
+
+
+def _gs_info(bucket: str, entry: Any) -> ObjectInfo:
+    return ObjectInfo(
+        object_uri("gs", bucket, entry["path"]),
+        (entry["e_tag"] or "").strip('"') or None,
+        entry["size"],
+        entry["last_modified"].astimezone(UTC),
+    )

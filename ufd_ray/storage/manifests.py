@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,11 @@ def number_images(tables: Iterable[Any], limit: int | None = None) -> Iterator[A
 
 
 def write_manifest(
-    folder: str, tables: Iterable[Any], options: StorageOptions, limit: int | None = None
+    folder: str,
+    tables: Iterable[Any],
+    options: StorageOptions,
+    limit: int | None = None,
+    checked: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> ManifestInfo:
     """Write the manifest of a run.
 
@@ -75,6 +79,7 @@ def write_manifest(
         tables: as `Inputs.tables` yields them.
         options: how storage is reached.
         limit: only the first so many images.
+        checked: passes the numbered tables on, or raises.
 
     Raises:
         SettingsError: two inputs give the same further column different types.
@@ -83,7 +88,7 @@ def write_manifest(
     counted = _Counted(tables)
     numbered: list[Any] = []
     further: dict[str, Any] = {}
-    for table in number_images(counted, limit):
+    for table in checked(number_images(counted, limit)):
         for column in list(table.schema)[len(MANIFEST) :]:
             if further.setdefault(column.name, column.type) != column.type:
                 raise SettingsError(

@@ -78,12 +78,19 @@ def object_exists(uri: str, options: StorageOptions) -> bool:
 
 
 def check_writable(folder: str, options: StorageOptions) -> None:
-    """Write and delete a small object below `--output`, before any work is done for it.
+    """Write and delete a small object at `--output`, before any work is done for it.
 
     Raises:
         SettingsError: that cannot be done.
     """
-    trial = f"{folder.rstrip('/')}/.writable-{uuid.uuid4().hex}"
+    location = parse_uri(folder)
+    if location.scheme == "file":
+        # In the nearest folder that is there already, so that nothing is left behind.
+        path = Path(location.key)
+        folder_there = next(p for p in (path, *path.parents) if p.exists())
+        trial = str(folder_there / f".writable-{uuid.uuid4().hex}")
+    else:
+        trial = f"{folder.rstrip('/')}/.writable-{uuid.uuid4().hex}"
     try:
         write_object(trial, b"", options)
         delete_object(trial, options)
@@ -112,12 +119,19 @@ def delete_folder(uri: str, options: StorageOptions) -> None:
         StorageError: something cannot be deleted.
     """
     location = parse_uri(uri)
-    if location.scheme != "file":
-        for found in list_folder(uri, options):
-            delete_object(found, options)
-        return
     with suppress(FileNotFoundError), _clear_errors(uri, "deleted"):
-        shutil.rmtree(location.key)
+        if location.scheme == "file":
+            shutil.rmtree(location.key)
+        elif keys := [parse_uri(found).key for found in list_folder(uri, options)]:
+            obstore.delete(open_store(location.scheme, location.bucket, options), keys)
+
+
+def tidy_up(uri: str, options: StorageOptions) -> None:
+    """Delete a folder of ours that nobody needs; where that fails, say so and leave it."""
+    try:
+        delete_folder(uri, options)
+    except StorageError as error:
+        print(f"warning: left behind: {error}")
 
 
 def list_folder(uri: str, options: StorageOptions) -> list[str]:

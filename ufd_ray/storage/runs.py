@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.outcome import Outcome
 from ufd_ray.storage.documents import describe_differences, find_document, write_document
 from ufd_ray.storage.objects import (
     delete_folder,
@@ -47,8 +48,8 @@ class RunFolder:
         """Where rows are appended until publication."""
         return join_uri(self.uri, "parts")
 
-    def is_published(self, fingerprint: dict[str, Any]) -> bool:
-        """Whether this very run has been published, so that nothing is left to do.
+    def published(self, fingerprint: dict[str, Any]) -> Outcome | None:
+        """How this very run ended, if it has been published and nothing is left to do.
 
         Args:
             fingerprint: the settings that decide what comes out.
@@ -58,7 +59,7 @@ class RunFolder:
         """
         earlier = find_document(self.uri, "run.json", f"--output {self.root}", self.options)
         if earlier is None:
-            return False
+            return None
         if differences := describe_differences(earlier.get("fingerprint", {}), fingerprint):
             raise SettingsError(
                 f"--run-id {self.run_id} belongs to a run with other settings: {differences};"
@@ -69,7 +70,7 @@ class RunFolder:
                 f"--run-id {self.run_id} is unfinished (outcome {earlier.get('outcome')!r}) and"
                 " cannot be taken up again; choose another id"
             )
-        return True
+        return Outcome.of(earlier.get("outcome"))
 
     def claim(self, content: dict[str, Any]) -> None:
         """Take the name for this run; a name is taken once.

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.config
 import pyarrow.fs
+from botocore.exceptions import BotoCoreError, ClientError
 from obstore.fsspec import FsspecStore
 from obstore.store import GCSStore, S3Store
 
@@ -28,25 +29,35 @@ class StorageOptions:
 
     Attributes:
         s3_endpoint: URL of an S3 server; None: what the AWS environment variables say.
-        timeout_s: longest wait for one request, its retries included, in seconds.
+        timeout_s: longest wait for one of our own files, retries included, in seconds.
+        fetch_timeout_s: likewise for one crawled image.
         credentials_ttl_s: seconds after which boto3's chain is asked again.
     """
 
     s3_endpoint: str | None = None
-    timeout_s: float = 60.0
+    timeout_s: float = 600.0
+    fetch_timeout_s: float = 60.0
     credentials_ttl_s: float = 300.0
 
 
 @lru_cache(maxsize=64)
-def open_store(scheme: str, bucket: str, options: StorageOptions) -> S3Store | GCSStore:
+def open_store(
+    scheme: str, bucket: str, options: StorageOptions, timeout_s: float | None = None
+) -> S3Store | GCSStore:
     """An obstore client for one bucket, one per process.
+
+    Args:
+        scheme: `s3` or `gs`.
+        bucket: its name.
+        options: how storage is reached.
+        timeout_s: longest wait for one object; None: `options.timeout_s`.
 
     Raises:
         SettingsError: the scheme is none of s3, gs.
     """
-    retries, client = _patience(options)
+    retries, client = _patience(timeout_s or options.timeout_s)
     if scheme == "s3":
-        return S3Store(bucket, retry_config=retries, client_options=client, **_s3(options))
+        return S3Store(bucket, retry_config=retries, client_options=client, **_s3(bucket, options))
     if scheme == "gs":
         return GCSStore(bucket, retry_config=retries, client_options=client)
     raise SettingsError(f"{scheme}:// is no object store: expected s3 or gs")
@@ -57,13 +68,13 @@ def s3_client(options: StorageOptions) -> Any:
     """A boto3 client: for listing, and for the few keys that obstore cannot name."""
     # Servers of one's own rarely have a host name for every bucket: they get path-style addresses.
     styled = {"addressing_style": "path"} if _custom_endpoint(options) else {}
-    return boto3.client(
+    return boto3.Session().client(
         "s3",
         endpoint_url=options.s3_endpoint,
         region_name=_region(),
         config=botocore.config.Config(
-            connect_timeout=min(10.0, options.timeout_s),
-            read_timeout=options.timeout_s,
+            connect_timeout=min(10.0, options.fetch_timeout_s),
+            read_timeout=options.fetch_timeout_s,
             retries={"mode": "standard", "total_max_attempts": 8},
             s3=styled,
         ),
@@ -74,18 +85,18 @@ def open_filesystem(location: Location, options: StorageOptions) -> Any:
     """A pyarrow file system for Parquet, over the same client; its paths are `Location.path`."""
     if location.scheme == "file":
         return pyarrow.fs.LocalFileSystem()
-    retries, client = _patience(options)
-    settings = _s3(options) if location.scheme == "s3" else {}
+    retries, client = _patience(options.timeout_s)
+    settings = _s3(location.bucket, options) if location.scheme == "s3" else {}
     store = FsspecStore(location.scheme, retry_config=retries, client_options=client, **settings)
     return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store))
 
 
-def _patience(options: StorageOptions) -> tuple[RetryConfig, ClientConfig]:
+def _patience(timeout_s: float) -> tuple[RetryConfig, ClientConfig]:
     # Throttling answers at once and is retried until the retry budget ends; it ends before the
     # request's own time, so that the error says "throttled" rather than "timeout".
     retries: RetryConfig = {
         "max_retries": 20,
-        "retry_timeout": timedelta(seconds=0.8 * options.timeout_s),
+        "retry_timeout": timedelta(seconds=0.8 * timeout_s),
         "backoff": {
             "init_backoff": timedelta(milliseconds=100),
             "max_backoff": timedelta(seconds=5),
@@ -93,18 +104,18 @@ def _patience(options: StorageOptions) -> tuple[RetryConfig, ClientConfig]:
         },
     }
     client: ClientConfig = {
-        "timeout": timedelta(seconds=options.timeout_s),
-        "connect_timeout": timedelta(seconds=min(10.0, options.timeout_s)),
+        "timeout": timedelta(seconds=timeout_s),
+        "connect_timeout": timedelta(seconds=min(10.0, timeout_s)),
         "allow_http": True,
     }
     return retries, client
 
 
-def _s3(options: StorageOptions) -> dict[str, Any]:
+def _s3(bucket: str, options: StorageOptions) -> dict[str, Any]:
     endpoint = _custom_endpoint(options)
     settings: dict[str, Any] = {
         "credential_provider": BotoCredentials(options.credentials_ttl_s),
-        "region": _region(),
+        "region": _region_of(bucket, options),
     }
     if endpoint:
         settings |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
@@ -113,10 +124,21 @@ def _s3(options: StorageOptions) -> dict[str, Any]:
 
 def _custom_endpoint(options: StorageOptions) -> str | None:
     # boto3 knows best what flag, AWS_ENDPOINT_URL(_S3) and the profile together come to.
-    client = boto3.client("s3", endpoint_url=options.s3_endpoint, region_name=_region())
+    client = boto3.Session().client("s3", endpoint_url=options.s3_endpoint, region_name=_region())
     url = str(client.meta.endpoint_url)
     host = (urlsplit(url).hostname or "").removesuffix(".cn")
     return None if host.endswith(".amazonaws.com") else url
+
+
+def _region_of(bucket: str, options: StorageOptions) -> str:
+    # boto3 follows a bucket to its region by itself, obstore has to be told.
+    if _custom_endpoint(options):
+        return _region()
+    try:
+        answer = s3_client(options).head_bucket(Bucket=bucket)
+    except (BotoCoreError, ClientError):
+        return _region()  # whatever is wrong is said by the request that is to come
+    return str(answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", _region()))
 
 
 def _region() -> str:

@@ -82,7 +82,8 @@ def object_uri(scheme: Scheme, bucket: str, key: str) -> str:
 
 def join_uri(root: str, *names: str) -> str:
     """A place below `root`. The names are ours: without `..`, schemes or backslashes."""
-    return "/".join([root.rstrip("/") or "/", *names])
+    bare = root if root.endswith("://") or root.strip("/") in ("", "file:") else root.rstrip("/")
+    return bare + ("" if bare.endswith("/") else "/") + "/".join(names)
 
 
 def image_id(uri: str, member: str | None = None) -> str:

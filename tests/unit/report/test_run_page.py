@@ -151,9 +151,9 @@ def test_random_weights_are_said() -> None:
     assert warning in render_run(changed(detectors__weights_are_random=True), COUNTS)
 
 
-def test_neighbours_decide_at_half() -> None:
-    made = render_run(changed(detectors__decided_by="neighbors"), COUNTS)
-    assert "the threshold 0.5" in Page(made).text
+def test_neighbours_decide_at_the_threshold_of_the_run() -> None:
+    made = render_run(changed(detectors__decided_by="neighbors", detectors__threshold=0.25), COUNTS)
+    assert "the threshold 0.25" in Page(made).text
     assert "neighbours’ vote" in made
 
 

@@ -56,7 +56,7 @@ def build(folder: Path, *shards: Any, **content: Any) -> BankInfo:
         "encoder": {"arch": "lite0"},
         "dim": DIM,
         "dtype": "float32",
-        "counts": {"label": {"0": 1, "1": 1}},
+        "counts": {"label": {"0": 1, "1": 1}, "split": {"train": 2}, "view": {"0": 2}},
         "num_searchable": 4,
         "shards": files,
     } | content

@@ -8,7 +8,7 @@ import pytest
 
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.schema import FORMAT_VERSION
-from ufd_ray.storage import StorageOptions, is_made_already, read_document, write_document
+from ufd_ray.storage import StorageOptions, outcome_of_earlier, read_document, write_document
 from ufd_ray.storage.documents import describe_differences
 
 OPTIONS = StorageOptions()
@@ -80,7 +80,8 @@ def test_json_of_ours_is_json(tmp_path: Path) -> None:
 
 
 def made(folder: Path, fingerprint: dict[str, Any]) -> bool:
-    return is_made_already(str(folder), "bank.json", fingerprint, "a bank built", OPTIONS)
+    earlier = outcome_of_earlier(str(folder), "bank.json", fingerprint, "a bank built", OPTIONS)
+    return earlier is not None
 
 
 def test_what_is_not_there_is_not_made(tmp_path: Path) -> None:

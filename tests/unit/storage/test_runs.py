@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ufd_ray.errors import SettingsError
+from ufd_ray.outcome import Outcome
 from ufd_ray.storage import (
     RunFolder,
     StorageOptions,
@@ -38,7 +39,7 @@ def test_places(run: RunFolder, tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_free_and_taken_once(run: RunFolder) -> None:
-    assert not run.is_published(THESE)
+    assert run.published(THESE) is None
     run.claim(begun())
     with pytest.raises(SettingsError, match="--run-id nightly has just been taken"):
         run.claim(begun())
@@ -47,15 +48,21 @@ def test_an_unknown_name_is_free_and_taken_once(run: RunFolder) -> None:
 def test_a_published_run_with_the_same_settings_is_done(run: RunFolder) -> None:
     run.claim(begun())
     run.finish(begun("published"), "<p>report</p>")
-    assert run.is_published(THESE)
-    assert run.is_published(dict(reversed(THESE.items())))
+    assert run.published(THESE) is Outcome.PUBLISHED
+    assert run.published(dict(reversed(THESE.items()))) is Outcome.PUBLISHED
+
+
+def test_a_run_with_too_many_errors_stays_one(run: RunFolder) -> None:
+    run.claim(begun())
+    run.finish(begun("published_with_errors"), "")
+    assert run.published(THESE) is Outcome.PUBLISHED_WITH_ERRORS
 
 
 def test_other_settings_are_refused_with_the_difference(run: RunFolder) -> None:
     run.claim(begun())
     for _ in range(2):
         with pytest.raises(SettingsError) as caught:
-            run.is_published({"k": 5, "input": ["/photos"], "limit": 3})
+            run.published({"k": 5, "input": ["/photos"], "limit": 3})
         assert (
             "--run-id nightly belongs to a run with other settings: k was 9, is 5, limit was"
             in (str(caught.value))
@@ -66,17 +73,17 @@ def test_other_settings_are_refused_with_the_difference(run: RunFolder) -> None:
 def test_an_unfinished_run_is_refused(run: RunFolder) -> None:
     run.claim(begun())
     with pytest.raises(SettingsError, match=r"is unfinished \(outcome 'running'\)"):
-        run.is_published(THESE)
+        run.published(THESE)
     run.fail(begun("failed"))
     with pytest.raises(SettingsError, match=r"is unfinished \(outcome 'failed'\)"):
-        run.is_published(THESE)
+        run.published(THESE)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format_version": 1}'])
 def test_a_damaged_run_is_refused_in_one_line(run: RunFolder, text: str) -> None:
     write_object(f"{run.uri}/run.json", text.encode(), OPTIONS)
     with pytest.raises(SettingsError) as caught:
-        run.is_published(THESE)
+        run.published(THESE)
     assert "\n" not in str(caught.value)
 
 

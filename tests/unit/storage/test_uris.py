@@ -102,7 +102,7 @@ def test_a_local_path_is_known_to_its_file_system_by_itself() -> None:
     [
         ("/out", ["runs", "r1"], "/out/runs/r1"),
         ("/out/", ["runs"], "/out/runs"),
-        ("/", ["runs"], "//runs"),
+        ("/", ["runs"], "/runs"),
         ("out", ["bank.json"], "out/bank.json"),
         ("s3://b", ["runs"], "s3://b/runs"),
         ("s3://b/", ["runs", "r1"], "s3://b/runs/r1"),

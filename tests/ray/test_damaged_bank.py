@@ -1,0 +1,28 @@
+"""A bank whose shards are not those that `bank.json` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import ray
+
+from tests.crawl.handmade import HERE, make_bank
+from ufd_ray.errors import StorageError
+from ufd_ray.pipeline.cluster import our_errors_only
+from ufd_ray.pipeline.detecting import DetectGenerated
+from ufd_ray.storage import read_bank_info, read_searchable
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_it_is_told_at_the_first_batch_not_while_an_actor_starts(tmp_path: Path) -> None:
+    bank = make_bank(tmp_path / "bank")
+    shard = bank / "shards" / "part-00000.parquet"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    rows = ray.remote(read_searchable).remote(read_bank_info(str(bank), HERE), HERE)
+    stage = DetectGenerated(bank=rows, probe=None, threshold=0.5, k=3, decider="neighbors")
+    with pytest.raises(StorageError) as error, our_errors_only():
+        stage(pa.table({}))
+    assert "\n" not in str(error.value)
+    assert str(error.value).startswith(f"bank {bank}: shard shards/part-00000.parquet is damaged")
