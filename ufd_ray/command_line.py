@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import inspect
 import io
 import sys
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args, get_origin
 
@@ -41,6 +43,9 @@ def run_job(
         outcome = Outcome.UNUSABLE_SETTINGS
     except UfdError as error:
         print(f"error: {error}", file=sys.stderr)
+        outcome = Outcome.FAILED
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing was published", file=sys.stderr)
         outcome = Outcome.FAILED
     sys.exit(outcome)
 
@@ -76,7 +81,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser(settings_class: type[JobSettings]) -> _Parser:
     parser = _Parser(
-        description=settings_class.__doc__,
+        description=inspect.cleandoc(settings_class.__doc__ or ""),
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -115,7 +120,8 @@ def _read_config(settings_class: type[JobSettings], path: str) -> dict[str, Any]
         close = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"
         raise SettingsError(f"--config {path}: unknown key {unknown[0]!r}{hint}")
-    return values
+    # YAML makes dates of words like 2026-11-24, a good name for a run.
+    return {k: v.isoformat() if isinstance(v, date) else v for k, v in values.items()}
 
 
 def _say(error: Any) -> str:
@@ -125,6 +131,8 @@ def _say(error: Any) -> str:
     flag = "--" + str(error["loc"][0]).replace("_", "-")
     if error["type"] == "missing":
         return f"{flag} is required"
+    if flag == "--s3-endpoint":
+        return f"{flag}: {message}"  # what was given may hold a secret
     return f"{flag}: {message}, got {error['input']!r}"
 
 

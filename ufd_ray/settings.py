@@ -5,14 +5,26 @@ A field's name with dashes is its flag, as it stands its key in a `--config` fil
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Device = Literal["cuda", "cpu"]
 Precision = Literal["fp32", "fp16", "bf16"]
 PreprocessMode = Literal["crop", "resize"]
 """`crop`: centre crop at the input size, no resize (the paper's). `resize`: shorter side first."""
+
+
+def _not_empty(place: str) -> str:
+    if not place:
+        raise ValueError("empty; expected a path or URI")
+    return place
+
+
+# Not `min_length`, for which pydantic wants UTF-8: a path may be any bytes.
+Place = Annotated[str, AfterValidator(_not_empty)]
+"""A path or URI. Never empty: an unset shell variable is no place."""
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
@@ -20,7 +32,9 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 class JobSettings(BaseModel):
     """What every job knows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, coerce_numbers_to_str=True
+    )
 
     changes_no_row: ClassVar[frozenset[str]] = frozenset(
         {"device", "batch_size", "num_encoders", "dry_run", "max_error_rate", "run_id", "output"}
@@ -32,6 +46,16 @@ class JobSettings(BaseModel):
         None, description="URL of an S3 server; without it, what the AWS environment says"
     )
 
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://default")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("no http:// or https:// URL")
+        if parts.username or parts.password:
+            raise ValueError("credentials in a URL end up in records; give them to the environment")
+        return url
+
     def fingerprint(self) -> dict[str, Any]:
         """The settings that decide what comes out, for comparing two submissions."""
         return self.model_dump(mode="json", by_alias=True, exclude=set(self.changes_no_row))
@@ -40,7 +64,7 @@ class JobSettings(BaseModel):
 class ImageSettings(JobSettings):
     """Which images, how they are read, and what turns them into embeddings."""
 
-    input: list[str] = Field(
+    input: list[Place] = Field(
         min_length=1,
         description="prefix or folder of images, or a manifest (.parquet, .csv, .jsonl, .txt);"
         " repeatable",
@@ -67,7 +91,7 @@ class ImageSettings(JobSettings):
     dry_run: bool = Field(
         False, description="list, count, check every setting, read one image; write nothing"
     )
-    weights: str | None = Field(
+    weights: Place | None = Field(
         None, description="file or URI with the encoder's weights, where the machine has no hub"
     )
     device: Literal["auto", Device] = Field(
@@ -82,6 +106,11 @@ class ImageSettings(JobSettings):
     )
     progress_s: float = Field(10.0, gt=0, description="seconds between two lines of progress")
 
+    @field_validator("input", "include", "exclude", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
 
 class BuildBankSettings(ImageSettings):
     """Encode labelled images into a feature bank.
@@ -89,7 +118,7 @@ class BuildBankSettings(ImageSettings):
     Labels come from a manifest's `label` column, or from the folders `0_real` and `1_fake`.
     """
 
-    output: str = Field(description="folder or URI of the new bank")
+    output: Place = Field(description="folder or URI of the new bank")
     encoder: str = Field(
         "clip-vit-l14",
         description="ARCH:WEIGHTS, or clip-vit-l14, clip-rn50, imagenet-rn50,"
@@ -108,9 +137,9 @@ class BuildBankSettings(ImageSettings):
 class ScoreSettings(ImageSettings):
     """Score images with a feature bank, a probe, or both: one row an image, as Parquet."""
 
-    output: str = Field(description="root folder or URI; the run is written to ROOT/runs/RUN_ID")
-    bank: str | None = Field(None, description="folder or URI of a feature bank")
-    probe: str | None = Field(None, description="folder or URI of a probe")
+    output: Place = Field(description="root folder or URI; the run is written to ROOT/runs/RUN_ID")
+    bank: Place | None = Field(None, description="folder or URI of a feature bank")
+    probe: Place | None = Field(None, description="folder or URI of a probe")
     run_id: str | None = Field(
         None, pattern=_NAME, description="the run's name and idempotency key; without it, the time"
     )
@@ -140,8 +169,8 @@ class ScoreSettings(ImageSettings):
 class FitProbeSettings(JobSettings):
     """Fit a linear probe on a feature bank, or import published weights."""
 
-    bank: str = Field(description="folder or URI of the feature bank")
-    output: str = Field(description="folder or URI of the new probe")
+    bank: Place = Field(description="folder or URI of the feature bank")
+    output: Place = Field(description="folder or URI of the new probe")
     recipe: Literal["logistic", "paper"] = Field(
         "logistic",
         description="logistic: L2-regularised, solved to its optimum; paper: AdamW with"
@@ -154,7 +183,7 @@ class FitProbeSettings(JobSettings):
     )
     seed: int = Field(0, ge=0, description="of the paper recipe's initial weights and order")
     num_workers: int = Field(2, ge=1, description="data-parallel workers")
-    import_: str | None = Field(
+    import_: Place | None = Field(
         None, alias="import", description="a .pth file of the paper's authors instead of fitting"
     )
 
@@ -162,7 +191,7 @@ class FitProbeSettings(JobSettings):
 class DemoSettings(JobSettings):
     """See the whole path on images that are made here: bank, probe, crawl, scores, table."""
 
-    output: str = Field("demo-output", description="folder for everything that the demo makes")
+    output: Place = Field("demo-output", description="folder for everything that the demo makes")
     num_crops: int = Field(
         200, ge=40, le=2000, description="real crops for the bank, and as many fakes"
     )

@@ -43,7 +43,7 @@ def test_it_says_what_it_found_and_leaves_nothing_behind(images: Path) -> None:
     assert [listed, read, last] == [
         "3 images listed",
         f"read {images.absolute()}/a.png: PNG, 30×20 pixels",
-        "dry run: every setting can be used; nothing was scored",
+        "dry run: settings, input and output can be used; nothing was scored",
     ]
 
 

@@ -165,8 +165,8 @@ def test_import_is_a_key_in_spite_of_python(tmp_path: Path) -> None:
         ("- a\n- b", "expected `name: value` lines"),
         ("k: [", "no YAML"),
         ("k: !!python/object/apply:os.system ['true']", "no YAML"),
-        ("input: /photos", "--input: Input should be a valid list, got '/photos'"),
-        ("input: [5]", "--input: Input should be a valid string, got 5"),
+        ("input: {a: b}", "--input: Input should be a valid list, got {'a': 'b'}"),
+        ("input: ['']", "--input: empty; expected a path or URI, got ''"),
         ("k: many", "--k: Input should be a valid integer"),
         ("k: null", "--k: Input should be a valid integer"),
     ],
@@ -298,3 +298,35 @@ def test_a_job_without_settings_ends_with_2_and_help_with_0(name: str) -> None:
     )
     assert helped.returncode == 0
     assert b"usage: " in helped.stdout
+
+
+def test_one_input_in_a_file_is_a_list_of_one(tmp_path: Path) -> None:
+    argv = ["--output", "/out", "--probe", "/p", *config(tmp_path, "input: /photos")]
+    assert read_settings(ScoreSettings, argv).input == ["/photos"]
+
+
+@pytest.mark.parametrize("word", ["2026-11-24", "20261124"])
+def test_a_date_in_a_file_names_a_run(tmp_path: Path, word: str) -> None:
+    argv = ["--output", "/out", "--probe", "/p", "--input", "/photos"]
+    settings = read_settings(ScoreSettings, [*argv, *config(tmp_path, f"run_id: {word}")])
+    assert settings.run_id == word
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nonsense", "no http:// or https:// URL"),
+        ("ftp://host", "no http:// or https:// URL"),
+        ("http://key:secret@host:1", "credentials in a URL"),
+    ],
+)
+def test_an_endpoint_is_a_url_without_credentials(url: str, said: str) -> None:
+    argv = ["--output", "/out", "--probe", "/p", "--input", "/photos", "--s3-endpoint", url]
+    (line,) = faults(argv)
+    assert said in line
+
+
+@pytest.mark.parametrize("flag", ["--output", "--probe", "--bank", "--input", "--weights"])
+def test_an_unset_shell_variable_is_no_place(flag: str) -> None:
+    argv = ["--output", "/out", "--probe", "/p", "--input", "/photos", flag, ""]
+    assert any(line.startswith(f"{flag}: empty") for line in faults(argv))

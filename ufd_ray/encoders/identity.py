@@ -74,6 +74,8 @@ class EncoderIdentity:
         Raises:
             IdentityError: a field is missing, is no such value, or does not go with `encoder_id`.
         """
+        if not isinstance(data, Mapping):
+            raise IdentityError(f"encoder identity is a {type(data).__name__}, no mapping")
         missing = [field.name for field in fields(cls) if field.name not in data]
         if missing:
             raise IdentityError(f"encoder identity lacks {', '.join(missing)}; got {_keys(data)}")

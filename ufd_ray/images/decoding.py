@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from ufd_ray.errors import DecodeError, ErrorCode
 
@@ -18,6 +18,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF")
 
 # Pillow's own bound is a global one that only warns; ours is a parameter, checked before decoding.
 Image.MAX_IMAGE_PIXELS = None
+# Generators keep whole workflows in a PNG's text; Pillow's 1 MiB a chunk would refuse them.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 2**20
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*", b"BM")
 _GREY_16 = {"I;16": 1, "I;16L": 1, "I;16B": 0}  # mode → offset of a sample's upper byte

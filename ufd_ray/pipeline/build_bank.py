@@ -16,7 +16,7 @@ from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import join_cluster, our_errors_only, work_begun
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.flow import make_flow
-from ufd_ray.pipeline.inputs import list_inputs, rehearse, storage_options
+from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse, storage_options
 from ufd_ray.pipeline.progress import progress_lines
 from ufd_ray.schema import FAKE, REAL, REJECTS, bank_row
 from ufd_ray.settings import BuildBankSettings
@@ -42,6 +42,7 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
         UfdError: the job failed; there is no bank.
     """
     storage = storage_options(settings)
+    check_apart(settings.input, settings.output)
     spec = EncoderSpec.parse(settings.encoder)
     fingerprint = settings.fingerprint()
     earlier = outcome_of_earlier(settings.output, "bank.json", fingerprint, "a bank built", storage)
@@ -121,6 +122,7 @@ def _publish(
         "built_at": utc_now(),
         "encoder": encoder.to_dict(),
         "encoder_id": encoder.encoder_id,
+        "weights_are_random": encoder.is_random,
         "precision": plan.precision,
         "dim": encoder.dim,
         "dtype": settings.dtype,

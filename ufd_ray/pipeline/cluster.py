@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 import ray
 import ray.data
 import ray.exceptions
 
-from ufd_ray.errors import SettingsError, UfdError
+from ufd_ray.errors import SettingsError, StorageError, UfdError
+
+E = TypeVar("E", bound=BaseException)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,11 @@ def join_cluster() -> Cluster:
             quiet["include_dashboard"] = False
         with _without_greeting():
             ray.init(**quiet)
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    # What ends a run comes back as an exception; Ray Data would tell of it in pages before.
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    if threading.current_thread() is threading.main_thread():
+        # As Ctrl-C: the run's record says that it failed. (Ray's own handler aborts the process.)
+        signal.signal(signal.SIGTERM, _interrupt)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -57,6 +65,10 @@ def join_cluster() -> Cluster:
     )
 
 
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def _works(node: dict[str, Any]) -> bool:
     return bool(node["Alive"]) and node["Resources"].get("CPU", 0) >= 1
 
@@ -70,15 +82,18 @@ def cpus_of_this_node() -> int:
 
 @contextmanager
 def our_errors_only() -> Iterator[None]:
-    """Raise the error of ours that lies within Ray's, if there is one; any other as it is."""
+    """Raise the error of ours that lies within Ray's; a file system's becomes one of ours."""
     try:
         yield
     except Exception as error:
-        if (ours := _find_ours(error)) is not None and ours is not error:
-            # Ray Data writes its own advice behind the message.
-            ours.args = tuple(str(a).partition("\nFailed to ")[0] for a in ours.args)
-            raise ours from error
-        raise
+        ours = _find(error, UfdError)
+        if ours is None and (refusal := _find(error, OSError)) is not None:
+            ours = StorageError(f"{type(refusal).__name__}: {refusal}")
+        if ours is None or ours is error:
+            raise
+        # Ray Data writes its own advice behind the message.
+        ours.args = tuple(str(a).partition("\nFailed to ")[0] for a in ours.args)
+        raise ours from error
 
 
 @contextmanager
@@ -90,7 +105,7 @@ def work_begun() -> Iterator[None]:
         raise UfdError(str(error)) from error
 
 
-def _find_ours(error: BaseException | None) -> UfdError | None:
+def _find(error: BaseException | None, kind: type[E]) -> E | None:
     # Depth first through what Ray wrapped around it; a Train failure wraps one error a worker.
     pending, seen = [error], set[int]()
     while pending:
@@ -98,7 +113,7 @@ def _find_ours(error: BaseException | None) -> UfdError | None:
         if error is None or id(error) in seen:
             continue
         seen.add(id(error))
-        if isinstance(error, UfdError) and not isinstance(error, ray.exceptions.RayError):
+        if isinstance(error, kind) and not isinstance(error, ray.exceptions.RayError):
             return error
         pending += [error.__context__, error.__cause__, getattr(error, "cause", None)]
         pending += getattr(error, "worker_failures", {}).values()

@@ -22,7 +22,8 @@ from ufd_ray.detectors import (
     fit_paper,
     import_published,
 )
-from ufd_ray.errors import SettingsError
+from ufd_ray.encoders import EncoderIdentity
+from ufd_ray.errors import IdentityError, SettingsError
 from ufd_ray.evaluation import accuracy_at, average_precision
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import join_cluster, our_errors_only, work_begun
@@ -61,6 +62,10 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
     """
     storage = storage_options(settings)
     bank = read_bank_info(settings.bank, storage)
+    try:
+        encoder = EncoderIdentity.from_dict(bank.encoder)
+    except IdentityError as error:
+        raise SettingsError(f"--bank {settings.bank}: {error}") from error
     _check(settings, bank, storage)
     # The bank's contents, not its name alone: one that was built anew asks for a new probe.
     fingerprint = settings.fingerprint() | {"bank_shards": [s["sha256"] for s in bank.shards]}
@@ -71,6 +76,8 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
         print(f"this probe has been fitted already: {settings.output}")
         return earlier
     check_writable(settings.output, storage)
+    if encoder.is_random:
+        print("warning: the bank's encoder has random weights: what is fitted on it means nothing")
     curve: list[dict[str, float]] = []
     if settings.import_ is not None:
         probe = _import(settings.import_, bank, storage)
@@ -80,6 +87,7 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
     validation = _validate(probe, _read_rows(bank, storage, "val"))
     details = {
         "fitted_at": utc_now(),
+        "weights_are_random": encoder.is_random,
         "recipe": settings.recipe if settings.import_ is None else "imported",
         "bank": settings.bank,
         "training_curve": curve,

@@ -14,6 +14,7 @@ import ray.data
 from ray.data import ActorPoolStrategy
 
 from ufd_ray.encoders import EncoderIdentity
+from ufd_ray.errors import SettingsError
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.detecting import DetectGenerated
 from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan
@@ -132,6 +133,7 @@ def make_flow(
     """The flow that a job's settings ask for, on the cluster that there is."""
     default = cluster.num_gpus if plan.device == "cuda" else cluster.num_nodes
     num_encoders = settings.num_encoders or default
+    _check_room(num_encoders, plan, cluster)
     return Flow(
         plan=plan,
         encoder=encoder,
@@ -143,3 +145,13 @@ def make_flow(
         storage=storage,
         tally=start_tally(),
     )
+
+
+def _check_room(num_encoders: int, plan: EncoderPlan, cluster: Cluster) -> None:
+    # A pool that never gets its workers would wait for ever. Each has a detector beside it, and
+    # reading and writing want their share, too.
+    on_gpu = plan.device == "cuda"
+    by_cpu = int((cluster.num_cpus - 2 * _LIGHT) / ((2 if on_gpu else 3) * _LIGHT))
+    most = max(1, min(by_cpu, cluster.num_gpus) if on_gpu else by_cpu)
+    if num_encoders > most:
+        raise SettingsError(f"--num-encoders {num_encoders}: this cluster has room for {most}")

@@ -22,6 +22,7 @@ from ufd_ray.storage import (
     StorageOptions,
     fetch,
     number_images,
+    parse_uri,
     write_manifest,
 )
 
@@ -32,6 +33,24 @@ def storage_options(settings: JobSettings) -> StorageOptions:
     if isinstance(settings, ImageSettings):
         options = replace(options, fetch_timeout_s=settings.fetch_timeout_s)
     return options
+
+
+def check_apart(inputs: list[str], output: str) -> None:
+    """Refuse an output that lies within an input: a run would find its own files there.
+
+    Raises:
+        SettingsError: it does, or one of them is no path or URI.
+    """
+    place = parse_uri(output)
+    for uri in inputs:
+        prefix = parse_uri(uri)
+        folder = prefix.key.rstrip("/") + "/" if prefix.key else ""
+        same_store = (prefix.scheme, prefix.bucket) == (place.scheme, place.bucket)
+        if same_store and (place.key.rstrip("/") + "/").startswith(folder):
+            raise SettingsError(
+                f"--output {output} lies within --input {uri}: its own files would be read as"
+                " images; choose another place"
+            )
 
 
 def list_inputs(

@@ -15,7 +15,7 @@ from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import Cluster, join_cluster, our_errors_only, work_begun
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.flow import Flow, make_flow
-from ufd_ray.pipeline.inputs import list_inputs, rehearse, storage_options
+from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse, storage_options
 from ufd_ray.pipeline.pairing import Detectors
 from ufd_ray.pipeline.progress import progress_lines, read_tally
 from ufd_ray.pipeline.publishing import Census, publish_scores
@@ -41,6 +41,7 @@ def score(settings: ScoreSettings) -> Outcome:
         UfdError: the run failed; nothing was published, and its `run.json` says so.
     """
     storage = storage_options(settings)
+    check_apart(settings.input, settings.output)
     detectors = Detectors.read(settings, storage)
     folder = RunFolder(settings.output, settings.run_id or new_run_id(), storage)
     if (outcome := folder.published(settings.fingerprint())) is not None:

@@ -56,14 +56,16 @@ def read_bank_info(uri: str, options: StorageOptions) -> BankInfo:
         return BankInfo(
             uri=uri,
             encoder=content["encoder"],
-            dim=content["dim"],
-            dtype=content["dtype"],
+            dim=int(content["dim"]),
+            dtype=str(content["dtype"]),
             counts=content["counts"] | {name: dict(content["counts"][name]) for name in _COUNTED},
-            shards=content["shards"],
-            num_searchable=content["num_searchable"],
+            shards=[dict(s, name=s["name"], sha256=s["sha256"]) for s in content["shards"]],
+            num_searchable=int(content["num_searchable"]),
         )
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise SettingsError(f"--bank {uri}: bank.json lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"--bank {uri}: bank.json is damaged ({error})") from error
 
 
 def read_shards(

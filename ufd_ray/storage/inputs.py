@@ -105,7 +105,7 @@ class Inputs:
         try:
             table = _parse_manifest(uri, read_object(uri, options))
             names = table.column_names  # an error where they are not UTF-8
-        except (pa.ArrowException, OSError, OverflowError, ValueError) as error:
+        except (pa.ArrowException, OSError, OverflowError, RecursionError, ValueError) as error:
             why = " ".join(str(error).split())
             raise SettingsError(f"--input {uri}: cannot be read as a manifest ({why})") from error
         if len(set(names)) < len(names):

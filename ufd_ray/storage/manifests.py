@@ -99,7 +99,10 @@ def write_manifest(
     rows = _unified(numbered, further)
     for number, start in enumerate(range(0, max(len(rows), 1), _ROWS_PER_FILE)):
         sink = io.BytesIO()
-        pq.write_table(rows.slice(start, _ROWS_PER_FILE), sink)
+        try:
+            pq.write_table(rows.slice(start, _ROWS_PER_FILE), sink)
+        except pa.ArrowException as error:
+            raise SettingsError(f"--input: a column cannot be carried through ({error})") from error
         write_object(join_uri(folder, f"part-{number:05d}.parquet"), sink.getvalue(), options)
     return ManifestInfo(
         num_images=len(rows),
