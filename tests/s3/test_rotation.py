@@ -27,7 +27,7 @@ def test_a_run_outlives_the_key_that_it_began_with(
         client.put_object(Bucket=bucket, Key=item.name, Body=item.data)
     encoder = Encoder.load(EncoderSpec.parse("timm/test_resnet:random:1"))
     probe = make_probe(tmp_path / "probe", encoder.identity)
-    first, second = s3_server.create_access_key(), s3_server.create_access_key()
+    first, second = s3_server.create_access_key(), s3_server.key
     service = KeyService.start(tmp_path, s3_server, first)
     flags = (f"--input=s3://{bucket}/odd", f"--probe={probe}", f"--output=s3://{bucket}/out")
     run = "out/runs/long/"

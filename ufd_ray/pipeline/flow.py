@@ -131,9 +131,13 @@ def make_flow(
     storage: StorageOptions,
 ) -> Flow:
     """The flow that a job's settings ask for, on the cluster that there is."""
+    room = _room(plan, cluster)
+    wanted = settings.num_encoders
+    if wanted is not None and wanted > room:
+        # A pool that never gets its workers would wait for ever.
+        raise SettingsError(f"--num-encoders {wanted}: this cluster has room for {room}")
     default = cluster.num_gpus if plan.device == "cuda" else cluster.num_nodes
-    num_encoders = settings.num_encoders or default
-    _check_room(num_encoders, plan, cluster)
+    num_encoders = wanted or min(default, room)
     return Flow(
         plan=plan,
         encoder=encoder,
@@ -147,11 +151,8 @@ def make_flow(
     )
 
 
-def _check_room(num_encoders: int, plan: EncoderPlan, cluster: Cluster) -> None:
-    # A pool that never gets its workers would wait for ever. Each has a detector beside it, and
-    # reading and writing want their share, too.
+def _room(plan: EncoderPlan, cluster: Cluster) -> int:
+    """How many encoders fit, each with a detector beside it; reading and writing have a share."""
     on_gpu = plan.device == "cuda"
     by_cpu = int((cluster.num_cpus - 2 * _LIGHT) / ((2 if on_gpu else 3) * _LIGHT))
-    most = max(1, min(by_cpu, cluster.num_gpus) if on_gpu else by_cpu)
-    if num_encoders > most:
-        raise SettingsError(f"--num-encoders {num_encoders}: this cluster has room for {most}")
+    return max(1, min(by_cpu, cluster.num_gpus) if on_gpu else by_cpu)
