@@ -2,5 +2,15 @@
 
 from ufd_ray.images.cropping import to_pixels
 from ufd_ray.images.decoding import FORMATS, decode
+from ufd_ray.images.sandbox import DecodeLimits, Sandbox, shared_sandbox
+from ufd_ray.images.wire import Decoded
 
-__all__ = ["FORMATS", "decode", "to_pixels"]
+__all__ = [
+    "FORMATS",
+    "DecodeLimits",
+    "Decoded",
+    "Sandbox",
+    "decode",
+    "shared_sandbox",
+    "to_pixels",
+]

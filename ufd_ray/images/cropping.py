@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,9 @@ from PIL import Image
 
 from ufd_ray.errors import DecodeError, ErrorCode
 from ufd_ray.images.decoding import to_rgb
-from ufd_ray.settings import PreprocessMode
+
+if TYPE_CHECKING:
+    from ufd_ray.settings import PreprocessMode
 
 MAX_RESIZED_PIXELS = 100_000_000
 """A resized image may not be larger: a strip of 30,000×10 pixels would become 672,000×224."""

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ufd_ray.errors import DecodeError, ErrorCode
+from ufd_ray.images import FORMATS, Decoded
+from ufd_ray.images.wire import (
+    Request,
+    answer_bytes,
+    read_answer,
+    read_request,
+    request_header,
+)
+
+SIZE = 2
+SIDES = st.integers(1, 2**31 - 1)
+CODES = ("empty", "unsupported", "corrupt", "truncated", "too_many_pixels", "crashed")
+
+
+def receiving(data: bytes) -> Callable[[int], bytes]:
+    stream = io.BytesIO(data)
+
+    def receive(num_bytes: int) -> bytes:
+        got = stream.read(num_bytes)
+        if len(got) < num_bytes:
+            raise EOFError
+        return got
+
+    return receive
+
+
+def in_words(decoded: Decoded) -> tuple[object, ...]:
+    facts = (decoded.format, decoded.width, decoded.height, decoded.pixels)
+    return (*facts, decoded.error and (decoded.error.code, decoded.error.message))
+
+
+@given(st.binary(max_size=99), st.sampled_from(["crop", "resize"]), st.integers(1, 10**12))
+def test_a_request_arrives(data: bytes, mode: str, max_pixels: int) -> None:
+    sent = Request(data, mode, 224, max_pixels)  # type: ignore[arg-type]
+    assert read_request(receiving(request_header(sent) + data)) == sent
+
+
+@given(
+    facts=st.none() | st.tuples(st.sampled_from(FORMATS), SIDES, SIDES),
+    code=st.sampled_from(CODES),
+    message=st.text(st.characters(codec="utf-8"), min_size=1, max_size=400),
+)
+def test_an_error_arrives(facts: tuple[str, int, int] | None, code: str, message: str) -> None:
+    sent = Decoded(*(facts or ()), error=DecodeError(ErrorCode(code), message))
+    assert in_words(read_answer(receiving(answer_bytes(sent)), SIZE)) == in_words(sent)
+
+
+@given(st.sampled_from(FORMATS), SIDES, SIDES, st.binary(min_size=12, max_size=12))
+def test_pixels_arrive(kind: str, width: int, height: int, pixels: bytes) -> None:
+    sent = Decoded(kind, width, height, pixels)
+    assert read_answer(receiving(answer_bytes(sent)), SIZE) == sent
+
+
+@pytest.mark.parametrize(("message", "arrives"), [("é" * 5000, "é" * 1000), ("a\ud800", "a?")])
+def test_a_message_is_cut_and_mended(message: str, arrives: str) -> None:
+    sent = Decoded(error=DecodeError(ErrorCode.CORRUPT, message))
+    error = read_answer(receiving(answer_bytes(sent)), SIZE).error
+    assert error is not None
+    assert error.message == arrives
+
+
+@pytest.mark.parametrize(
+    "answer",
+    {
+        "no such format": (8, 0, 1, 1, 0),
+        "no such error": (0, 7, 0, 0, 1),
+        "nothing": (0, 0, 0, 0, 0),
+        "an error without a reason": (0, 1, 0, 0, 0),
+        "a reason without an error": (1, 0, 1, 1, 1),
+        "a long message": (0, 1, 0, 0, 2001),
+        "no width": (1, 0, 0, 1, 0),
+        "negative": (1, 0, 1, -1, 0),
+        "sides of no format": (0, 1, 1, 0, 1),
+    }.values(),
+)
+def test_an_answer_that_cannot_be(answer: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_answer(receiving(struct.pack("<BBiiH", *answer) + b"m" * 3000), SIZE)
+
+
+def test_a_message_that_is_no_text() -> None:
+    with pytest.raises(ValueError, match="utf-8"):
+        read_answer(receiving(struct.pack("<BBiiH", 0, 1, 0, 0, 1) + b"\xff"), SIZE)
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_an_answer_or_refused(data: bytes) -> None:
+    try:
+        answer = read_answer(receiving(data), SIZE)
+    except (ValueError, EOFError):
+        return
+    assert data.startswith(answer_bytes(answer))

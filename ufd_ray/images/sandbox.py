@@ -1,0 +1,123 @@
+"""Decoding in a process apart: a file that crashes, hangs or gorges a decoder costs one row."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from ufd_ray.images.process import DecodingProcess, LostError
+from ufd_ray.images.wire import Decoded, Request
+
+if TYPE_CHECKING:
+    from ufd_ray.settings import ImageSettings, PreprocessMode
+
+DECODER = (sys.executable, "-P", "-m", "ufd_ray.images.child")
+"""The command of the process that decodes. -P: not with whatever lies in the working folder."""
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """Bounds of decoding.
+
+    Attributes:
+        max_pixels: larger images are not decoded (`too_many_pixels`).
+        timeout_s: longest time for one image, seconds (`decode_timeout`).
+        memory_mb: address space of the process that decodes, MiB (`crashed`).
+    """
+
+    max_pixels: int = 100_000_000
+    timeout_s: float = 20.0
+    memory_mb: int = 2048
+
+    @classmethod
+    def of(cls, settings: ImageSettings) -> DecodeLimits:
+        """The bounds that a job's settings ask for."""
+        return cls(settings.max_pixels, settings.decode_timeout_s, settings.decode_memory_mb)
+
+
+class Sandbox:
+    """Decodes in a child process, which it starts when it is first needed and then keeps.
+
+    An image that ends the child, or makes it miss its time, is tried once more in a fresh one: what
+    went wrong there is the image's own fault, not what an earlier one left behind. So an image's
+    row never depends on its neighbours.
+
+    Args:
+        limits: bounds of decoding.
+        command: the program that decodes.
+    """
+
+    def __init__(self, limits: DecodeLimits, command: Sequence[str] = DECODER) -> None:
+        self._max_pixels = limits.max_pixels
+        self._command = (*command, str(limits.memory_mb), str(limits.timeout_s))
+        self._timeout_s = limits.timeout_s
+        self._child: DecodingProcess | None = None
+        self._lock = threading.Lock()
+
+    def decode(
+        self, batch: Iterable[bytes | None], mode: PreprocessMode, size: int
+    ) -> list[Decoded]:
+        """Decode files and cut out what the encoder sees.
+
+        Args:
+            batch: the files' bytes; None where there are none.
+            mode: the encoder's preprocessing.
+            size: the encoder's input side, pixels.
+
+        Returns:
+            One result a file, in order; an empty one where there are no bytes.
+
+        Raises:
+            UfdError: the decoding process cannot be started.
+        """
+        with self._lock:
+            return [
+                Decoded()
+                if data is None
+                else self._decode_one(Request(data, mode, size, self._max_pixels))
+                for data in batch
+            ]
+
+    def close(self) -> None:
+        """End the child, if there is one."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _decode_one(self, request: Request) -> Decoded:
+        if self._child is not None:
+            with suppress(LostError):
+                return self._ask(self._child, request)
+        self._child = DecodingProcess(self._command, self._timeout_s)
+        try:
+            return self._ask(self._child, request)
+        except LostError as lost:
+            return Decoded(error=lost.error)
+
+    def _ask(self, child: DecodingProcess, request: Request) -> Decoded:
+        try:
+            return child.ask(request)
+        except BaseException:
+            # Also when a task is interrupted: the next image must not be given this one's answer.
+            self.close()
+            raise
+
+
+_of_this_process: dict[tuple[int, DecodeLimits], Sandbox] = {}
+
+
+def shared_sandbox(limits: DecodeLimits) -> Sandbox:
+    """The one sandbox with these limits in this process, whose child ends with it."""
+    # By process id: after a fork, two processes must not speak to one child.
+    return _of_this_process.setdefault((os.getpid(), limits), Sandbox(limits))

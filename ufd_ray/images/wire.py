@@ -1,0 +1,127 @@
+"""What passes between the process that needs pixels and the one that decodes.
+
+Plain numbers and bytes, never pickles: a decoder that a stranger's file has taken over may lie
+about that file, but must not be able to run anything in, or exhaust, the process that listens.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ufd_ray.errors import DecodeError, ErrorCode
+from ufd_ray.images.decoding import FORMATS
+
+if TYPE_CHECKING:
+    from ufd_ray.settings import PreprocessMode  # brings pydantic, which no decoder needs
+
+READY = b"ready"
+"""The decoding process's first word, once it has bounded itself."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One file, and what is to be cut out of it.
+
+    Attributes:
+        data: the file's bytes.
+        mode: the encoder's preprocessing.
+        size: the encoder's input side, pixels.
+        max_pixels: larger images are not decoded.
+    """
+
+    data: bytes
+    mode: PreprocessMode
+    size: int
+    max_pixels: int
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What came of a file: `pixels`, or `error`, or neither where there were no bytes.
+
+    Attributes:
+        format: one of `FORMATS`; this and the next two also beside an error, if it came late.
+        width: as stored, pixels.
+        height: as stored, pixels.
+        pixels: uint8 (size, size, 3), RGB, as bytes.
+        error: why there are none.
+    """
+
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    pixels: bytes | None = None
+    error: DecodeError | None = None
+
+
+Receive = Callable[[int], bytes]
+"""Gives exactly so many bytes, or raises."""
+
+_MODES: tuple[PreprocessMode, ...] = ("crop", "resize")
+# What a decoding process may say of a file; that it hangs or is dead, nobody says of himself.
+_CODES = (
+    ErrorCode.EMPTY,
+    ErrorCode.UNSUPPORTED,
+    ErrorCode.CORRUPT,
+    ErrorCode.TRUNCATED,
+    ErrorCode.TOO_MANY_PIXELS,
+    ErrorCode.CRASHED,
+)
+_REQUEST = struct.Struct("<BIQQ")  # mode, size, max_pixels, bytes of the file that follows
+# Format and error, each counted from 1, 0 for none; width, height; bytes of the message that
+# follows. Then come the pixels, exactly where there is no error: their number needs no telling.
+_ANSWER = struct.Struct("<BBiiH")
+_MESSAGE_BYTES = 2000
+
+
+def request_header(request: Request) -> bytes:
+    """What precedes the file's bytes on their way to the decoder."""
+    mode = _MODES.index(request.mode)
+    return _REQUEST.pack(mode, request.size, request.max_pixels, len(request.data))
+
+
+def read_request(receive: Receive) -> Request:
+    """Take a request with its file; the sender is trusted."""
+    mode, size, max_pixels, num_bytes = _REQUEST.unpack(receive(_REQUEST.size))
+    return Request(receive(num_bytes), _MODES[mode], size, max_pixels)
+
+
+def answer_bytes(answer: Decoded) -> bytes:
+    """An answer with its pixels, for the way back."""
+    message = answer.error.message if answer.error else ""
+    text = message.encode(errors="replace")[:_MESSAGE_BYTES].decode(errors="ignore").encode()
+    header = _ANSWER.pack(
+        1 + FORMATS.index(answer.format) if answer.format else 0,
+        1 + _CODES.index(answer.error.code) if answer.error else 0,
+        answer.width or 0,
+        answer.height or 0,
+        len(text),
+    )
+    return header + text + (answer.pixels or b"")
+
+
+def read_answer(receive: Receive, size: int) -> Decoded:
+    """Take an answer from a decoder that is not trusted.
+
+    Args:
+        receive: where it comes from.
+        size: what the request said.
+
+    Raises:
+        ValueError: it is none that the request could have had.
+    """
+    kind, code, width, height, num_bytes = _ANSWER.unpack(receive(_ANSWER.size))
+    if kind > len(FORMATS) or code > len(_CODES) or num_bytes > _MESSAGE_BYTES:
+        raise ValueError("unknown words")
+    if not (kind or code) or bool(code) != bool(num_bytes):
+        raise ValueError("neither pixels nor an error with its reason")
+    if (min(width, height) < 1) if kind else (width, height) != (0, 0):
+        raise ValueError("impossible sides")
+    facts = Decoded(FORMATS[kind - 1], width, height) if kind else Decoded()
+    if code:
+        error = DecodeError(_CODES[code - 1], receive(num_bytes).decode())
+        return replace(facts, error=error)
+    return replace(facts, pixels=receive(3 * size**2))
