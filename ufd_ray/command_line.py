@@ -22,6 +22,7 @@ from pydantic.fields import FieldInfo
 
 from ufd_ray.errors import SettingsError, UfdError
 from ufd_ray.outcome import Outcome
+from ufd_ray.redaction import redact
 from ufd_ray.settings import JobSettings
 
 S = TypeVar("S", bound=JobSettings)
@@ -75,7 +76,7 @@ class _Parser(argparse.ArgumentParser):
             name = unknown[0].partition("=")[0]
             close = difflib.get_close_matches(name, self._option_string_actions, n=1)
             hint = f"; did you mean {close[0]}?" if close else " (--help lists the flags)"
-            raise SettingsError(f"unknown argument {unknown[0]!r}{hint}")
+            raise SettingsError(f"unknown argument {redact(unknown[0])!r}{hint}")
         return given
 
 
@@ -133,7 +134,7 @@ def _say(error: Any) -> str:
         return f"{flag} is required"
     if flag == "--s3-endpoint":
         return f"{flag}: {message}"  # what was given may hold a secret
-    return f"{flag}: {message}, got {error['input']!r}"
+    return f"{flag}: {message}, got {redact(repr(error['input']))}"
 
 
 def _key(name: str, field: FieldInfo) -> str:

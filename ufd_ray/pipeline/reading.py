@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
-from ufd_ray.errors import DecodeError
-from ufd_ray.images import decode, to_pixels
+from ufd_ray.images import DecodeLimits, shared_sandbox
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import put, put_errors
 from ufd_ray.settings import PreprocessMode
 from ufd_ray.storage import FetchLimits, Known, StorageOptions, fetch
 
 _KNOWN = ("etag", "size_bytes", "last_modified")
+_NAMES = ("uri", "member", "offset")
 
 
 def fetch_images(
@@ -34,7 +33,8 @@ def fetch_images(
         `content_hash` (SHA-256 of the bytes, hex), and what is now known of the objects.
     """
     with timed(tally, "fetch", len(rows)):
-        known = [Known(**row) for row in rows.select(["uri", *_KNOWN]).to_pylist()]
+        named = [name for name in (*_NAMES, *_KNOWN) if name in rows.column_names]
+        known = [Known(**row) for row in rows.select(named).to_pylist()]
         fetched = fetch(known, storage, limits)
     for name in _KNOWN:
         rows = put(rows, name, [getattr(f.known, name) for f in fetched])
@@ -45,15 +45,15 @@ def fetch_images(
 
 
 def decode_images(
-    rows: Any, *, mode: PreprocessMode, size: int, max_pixels: int, tally: Any = None
+    rows: Any, *, mode: PreprocessMode, size: int, limits: DecodeLimits, tally: Any = None
 ) -> Any:
-    """Decode a batch and cut out what the encoder sees.
+    """Decode a batch and cut out what the encoder sees, in a process apart.
 
     Args:
         rows: `pa.Table` from `fetch_images`.
         mode: the encoder's preprocessing.
         size: the encoder's input side, pixels.
-        max_pixels: larger images are not decoded.
+        limits: bounds of decoding.
         tally: where times are reported; None: nowhere.
 
     Returns:
@@ -61,32 +61,10 @@ def decode_images(
         (size, size, 3) as bytes, null where there is an error.
     """
     with timed(tally, "decode", len(rows)):
-        decoded = [_decode(data.as_py(), mode, size, max_pixels) for data in rows["data"]]
+        files = (data.as_py() for data in rows["data"])  # a copy each: one at a time
+        decoded = shared_sandbox(limits).decode(files, mode, size)
     rows = put_errors(rows, [d.error for d in decoded])
     for name in ("format", "width", "height"):
         rows = put(rows, name, [getattr(d, name) for d in decoded])
     rows = rows.drop_columns(["data"])
     return rows.append_column("pixels", pa.array([d.pixels for d in decoded], pa.large_binary()))
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    format: str | None = None
-    width: int | None = None
-    height: int | None = None
-    pixels: bytes | None = None
-    error: DecodeError | None = None
-
-
-def _decode(data: bytes | None, mode: PreprocessMode, size: int, max_pixels: int) -> _Decoded:
-    if data is None:
-        return _Decoded()
-    try:
-        image = decode(data, max_pixels=max_pixels)
-    except DecodeError as error:
-        return _Decoded(error=error)
-    facts = _Decoded(image.format, image.width, image.height)
-    try:
-        return replace(facts, pixels=to_pixels(image, mode=mode, size=size).tobytes())
-    except DecodeError as error:
-        return replace(facts, error=error)

@@ -1,76 +1,34 @@
-"""Objects' names → their bytes, many at once; what went wrong with one is its own result."""
+"""Images' names → their bytes, many at once; what went wrong with one is its own result.
+
+Each image gets a few tries as long as its errors are transient. Within a try obstore asks again
+twice by itself, soon and from where the body broke off; between tries the waits grow, so that a
+server that throttles is left alone and one that is started anew is waited for.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import re
-import stat
+import random
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
-from typing import Any
-
-from botocore.exceptions import (
-    ClientError,
-    HTTPClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
-from obstore import exceptions as obs
+from dataclasses import replace
 
 from ufd_ray.errors import ErrorCode, FetchError, SettingsError
-from ufd_ray.storage.listing import modified_at
-from ufd_ray.storage.stores import StorageOptions, open_store, s3_client
-from ufd_ray.storage.uris import Location, parse_uri
+from ufd_ray.redaction import redact
+from ufd_ray.storage.foreign_errors import classify
+from ufd_ray.storage.known import Fetched, FetchLimits, Known, check_size
+from ufd_ray.storage.members import read_members
+from ufd_ray.storage.object_reads import read_object_once
+from ufd_ray.storage.stores import StorageOptions
+from ufd_ray.storage.threads import in_thread
+from ufd_ray.storage.uris import is_http
 
-_THREADS = ThreadPoolExecutor(32, thread_name_prefix="fetch")
-"""For reads that cannot be cancelled. Not asyncio's own threads: it would wait for hung ones."""
-
-# obstore normalises or refuses these (empty, `.` and `..` segments, control characters).
-_ODD_KEY = re.compile(r"(^|/)(\.{0,2})(/|$)|[\x00-\x1f\x7f]")
-
-
-@dataclass(frozen=True)
-class Known:
-    """One object to fetch, with what its listing said of it (None: not known, not checked)."""
-
-    uri: str
-    etag: str | None = None
-    size_bytes: int | None = None
-    last_modified: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """What came of it: `data`, or `error`; and what is now known of the object."""
-
-    known: Known
-    data: bytes | None = None
-    error: FetchError | None = None
-
-
-@dataclass(frozen=True)
-class FetchLimits:
-    """Bounds of fetching.
-
-    Attributes:
-        max_bytes: larger objects are not read (`too_many_bytes`).
-        num_concurrent: requests under way at once in one process.
-    """
-
-    max_bytes: int = 64 * 2**20
-    num_concurrent: int = 32
+_LONGEST_WAIT_S = 60.0
 
 
 def fetch(objects: Sequence[Known], options: StorageOptions, limits: FetchLimits) -> list[Fetched]:
-    """Fetch objects, in order, each one once: with their bytes or with a `FetchError`.
+    """Fetch images, in order, each one once: with their bytes or with a `FetchError`.
 
-    An object that is no longer what the listing saw (etag; for local files size and time of
+    An object that is no longer what the listing saw (etag; without one, size and time of
     modification) ends as `changed`: its row must not speak of bytes that nobody listed.
     """
     return asyncio.run(_fetch_all(objects, options, limits))
@@ -80,158 +38,87 @@ async def _fetch_all(
     objects: Sequence[Known], options: StorageOptions, limits: FetchLimits
 ) -> list[Fetched]:
     slots = asyncio.Semaphore(limits.num_concurrent)
+    results = [Fetched(known) for known in objects]
 
-    async def bounded(known: Known) -> Fetched:
-        async with slots:
-            return await _fetch_one(known, options, limits)
+    async def fill(rows: list[int]) -> None:
+        for attempt in range(1, limits.num_attempts + 1):
+            async with slots:
+                tried = await _try([objects[row] for row in rows], options, limits)
+            last = attempt == limits.num_attempts
+            for row, result in zip(rows, tried, strict=True):
+                results[row] = _given_up(result, attempt) if last else result
+            rows = [row for row in rows if _may_pass(results[row])]
+            if last or not rows:
+                return
+            await asyncio.sleep(_wait_s(attempt, limits))
 
-    return list(await asyncio.gather(*map(bounded, objects)))
-
-
-async def _fetch_one(known: Known, options: StorageOptions, limits: FetchLimits) -> Fetched:
-    try:
-        location = parse_uri(known.uri)
-    except SettingsError as error:
-        return Fetched(known, error=FetchError(ErrorCode.FORBIDDEN, str(error)))
-    try:
-        if known.size_bytes is not None:
-            _check_size(known.size_bytes, limits)
-        async with asyncio.timeout(options.fetch_timeout_s):
-            in_thread = partial(asyncio.get_running_loop().run_in_executor, _THREADS)
-            if location.scheme == "file":
-                return await in_thread(_read_local, known, location, limits)
-            if not _ODD_KEY.search(location.key):
-                return await _get_obstore(known, location, options, limits)
-            if location.scheme == "s3":
-                client = s3_client(options)  # made here: two threads must not make it at once
-                return await in_thread(_get_boto3, client, known, location, limits)
-            raise FetchError(ErrorCode.NOT_FOUND, "a key that only S3 is read with")
-    except FetchError as error:
-        return Fetched(known, error=error)
-    except TimeoutError:
-        message = f"no complete answer within {options.fetch_timeout_s:g} s"
-        return Fetched(known, error=FetchError(ErrorCode.TIMEOUT, message))
-    except Exception as error:  # noqa: BLE001 (one object never ends a run)
-        return Fetched(known, error=_classify(error))
+    await asyncio.gather(*map(fill, _together(objects)))
+    return results
 
 
-async def _get_obstore(
-    known: Known, location: Location, options: StorageOptions, limits: FetchLimits
-) -> Fetched:
-    store = open_store(location.scheme, location.bucket, options, options.fetch_timeout_s)
-    wanted: dict[str, Any] = {"if_match": f'"{known.etag}"'} if known.etag else {}
-    answer = await store.get_async(location.key, options=wanted)  # type: ignore[arg-type]
-    meta = answer.meta
-    _check_size(meta["size"], limits)
-    data = bytes(await answer.bytes_async())
-    etag = (meta["e_tag"] or "").strip('"') or None
-    now = Known(known.uri, etag, len(data), meta["last_modified"].astimezone(UTC))
-    _check_unchanged(known, now)
-    return Fetched(now, data)
+def _together(objects: Sequence[Known]) -> list[list[int]]:
+    """Rows that are read at once: all members of one version of a container; others by themselves.
 
-
-def _get_boto3(client: Any, known: Known, location: Location, limits: FetchLimits) -> Fetched:
-    wanted = {"IfMatch": f'"{known.etag}"'} if known.etag else {}
-    answer = client.get_object(Bucket=location.bucket, Key=location.key, **wanted)
-    with answer["Body"] as body:
-        _check_size(answer["ContentLength"], limits)
-        data = body.read()
-    now = Known(
-        known.uri, answer["ETag"].strip('"'), len(data), answer["LastModified"].astimezone(UTC)
-    )
-    _check_unchanged(known, now)
-    return Fetched(now, data)
-
-
-def _read_local(known: Known, location: Location, limits: FetchLimits) -> Fetched:
-    # O_NONBLOCK: opening a pipe would wait for a writer for ever.
-    fd = os.open(os.fsencode(location.key), os.O_RDONLY | os.O_NONBLOCK)
-    with open(fd, "rb") as file:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise FetchError(ErrorCode.NOT_FOUND, "a folder, a pipe or a device, no file")
-        _check_size(status.st_size, limits)
-        now = Known(known.uri, None, status.st_size, modified_at(status))
-        _check_unchanged(known, now)
-        data = file.read(status.st_size + 1)
-        if len(data) != status.st_size:
-            raise FetchError(
-                ErrorCode.CHANGED, f"of {status.st_size} bytes when opened, of others when read"
-            )
-        return Fetched(now, data)
-
-
-def _check_unchanged(known: Known, now: Known) -> None:
-    """Hold an object against its known etag; where either has none, against its size and time.
-
-    Raises:
-        FetchError: `changed`.
+    So a container is opened once a batch, whatever the number of its images.
     """
-    if known.etag is not None and now.etag is not None:
-        same = known.etag == now.etag
-    else:
-        same = known.size_bytes in (None, now.size_bytes)
-    if same and known.last_modified and now.last_modified and not (known.etag and now.etag):
-        then, this = known.last_modified, now.last_modified
-        if not (then.microsecond and this.microsecond):  # one of the two was cut to seconds
-            then, this = then.replace(microsecond=0), this.replace(microsecond=0)
-        same = then == this
-    if not same:
-        raise FetchError(
-            ErrorCode.CHANGED,
-            f"listed with etag {known.etag}, {known.size_bytes} bytes of {known.last_modified};"
-            f" read with etag {now.etag}, {now.size_bytes} bytes of {now.last_modified}",
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for row, known in enumerate(objects):
+        key = (row,) if known.member is None else (known.uri, known.etag)
+        groups.setdefault(key, []).append(row)
+    return list(groups.values())
+
+
+def _may_pass(result: Fetched) -> bool:
+    return result.error is not None and result.error.code.transient
+
+
+def _given_up(result: Fetched, num_attempts: int) -> Fetched:
+    if result.error is None or not result.error.code.transient:
+        return result
+    tries = "1 attempt" if num_attempts == 1 else f"{num_attempts} attempts"
+    message = f"{result.error.message[:450]} (given up after {tries})"
+    return replace(result, error=FetchError(result.error.code, message))
+
+
+def _wait_s(attempt: int, limits: FetchLimits) -> float:
+    # By default 1, 5 and 25 seconds: together more than a server's restart takes.
+    wait_s = min(_LONGEST_WAIT_S, limits.first_wait_s * 5.0 ** (attempt - 1))
+    return wait_s * random.uniform(0.75, 1.25)
+
+
+async def _try(group: list[Known], options: StorageOptions, limits: FetchLimits) -> list[Fetched]:
+    # Members come one after the other: their times add up.
+    patience_s = options.fetch_timeout_s * len(group)
+    try:
+        async with asyncio.timeout(patience_s):
+            return await _read(group, options, limits)
+    except SettingsError as fault:
+        error = FetchError(ErrorCode.FORBIDDEN, redact(str(fault)))
+    except TimeoutError:
+        error = FetchError(ErrorCode.TIMEOUT, f"no complete answer within {patience_s:g} s")
+    except Exception as foreign:  # noqa: BLE001 (one object never ends a run)
+        error = classify(foreign)
+    return [Fetched(known, error=error) for known in group]
+
+
+async def _read(group: list[Known], options: StorageOptions, limits: FetchLimits) -> list[Fetched]:
+    known = group[0]
+    if known.member is not None:
+        found = await in_thread(
+            read_members, known.uri, group, options, limits.max_bytes, limits.image_column
         )
+        return [_as_fetched(*pair) for pair in zip(group, found, strict=True)]
+    if known.size_bytes is not None:
+        check_size(known.size_bytes, limits)
+    if is_http(known.uri):
+        # Its client takes a third of a second to import, and most runs never need it.
+        from ufd_ray.storage.http_reads import read_http_once
+
+        return [await read_http_once(known, limits)]
+    return [await read_object_once(known, options, limits)]
 
 
-def _check_size(size_bytes: int, limits: FetchLimits) -> None:
-    if size_bytes > limits.max_bytes:
-        raise FetchError(
-            ErrorCode.TOO_MANY_BYTES,
-            f"{size_bytes} bytes, more than the allowed {limits.max_bytes} (--max-bytes)",
-        )
-
-
-_BY_STATUS = {
-    400: ErrorCode.FORBIDDEN,  # what S3 answers to expired or malformed credentials
-    401: ErrorCode.FORBIDDEN,
-    403: ErrorCode.FORBIDDEN,
-    404: ErrorCode.NOT_FOUND,
-    408: ErrorCode.TIMEOUT,
-    412: ErrorCode.CHANGED,
-    429: ErrorCode.THROTTLED,
-    503: ErrorCode.THROTTLED,
-}
-_TIMED_OUT = re.compile(r"timed? ?out|deadline", re.IGNORECASE)
-
-
-def _classify(error: Exception) -> FetchError:
-    text = " ".join(str(error).split()).partition(" Debug source:")[0]
-    match error:
-        case obs.NotFoundError() | FileNotFoundError() | NotADirectoryError() | IsADirectoryError():
-            code = ErrorCode.NOT_FOUND
-        case ValueError() | ParamValidationError() | OSError(errno=errno.ENAMETOOLONG):
-            code = ErrorCode.NOT_FOUND  # a name that nothing can bear
-        case obs.PermissionDeniedError() | obs.UnauthenticatedError() | PermissionError():
-            code = ErrorCode.FORBIDDEN
-        case NoCredentialsError() | PartialCredentialsError():
-            code = ErrorCode.FORBIDDEN
-        case obs.PreconditionError():
-            code = ErrorCode.CHANGED
-        case ClientError():
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            code = _BY_STATUS.get(status, ErrorCode.NETWORK)
-        case obs.BaseError():
-            code = _code_in(text)
-        case HTTPClientError() | OSError():
-            code = ErrorCode.TIMEOUT if _TIMED_OUT.search(text) else ErrorCode.NETWORK
-        case _:
-            code = ErrorCode.NETWORK
-    return FetchError(code, text[:500])
-
-
-def _code_in(text: str) -> ErrorCode:
-    # obstore has one class for all that is left; the status stands in its text.
-    if status := re.search(r"\b(4\d\d|5\d\d) [A-Z][a-z]+", text):
-        return _BY_STATUS.get(int(status[1]), ErrorCode.NETWORK)
-    return ErrorCode.TIMEOUT if _TIMED_OUT.search(text) else ErrorCode.NETWORK
+def _as_fetched(known: Known, found: bytes | FetchError) -> Fetched:
+    if isinstance(found, FetchError):
+        return Fetched(known, error=found)
+    return Fetched(replace(known, size_bytes=len(found)), found)

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 
 from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.storage.foreign_errors import one_line
 from ufd_ray.storage.stores import StorageOptions, open_store
 from ufd_ray.storage.uris import parse_uri
 
@@ -126,6 +127,14 @@ def delete_folder(uri: str, options: StorageOptions) -> None:
             obstore.delete(open_store(location.scheme, location.bucket, options), keys)
 
 
+def drop_if_empty(uri: str) -> None:
+    """Remove a local folder in which nothing is; stores have no folders."""
+    location = parse_uri(uri)
+    if location.scheme == "file":
+        with suppress(OSError):
+            Path(location.key).rmdir()
+
+
 def tidy_up(uri: str, options: StorageOptions) -> None:
     """Delete a folder of ours that nobody needs; where that fails, say so and leave it."""
     try:
@@ -187,27 +196,28 @@ def _write_file(path: Path, data: bytes, if_absent: bool) -> None:
 
 @contextmanager
 def _clear_errors(uri: str, verb: str) -> Iterator[None]:
+    # `from None`: a client's error quotes the server's answer, which may quote our signed request;
+    # as a cause it would stand in tracebacks.
     try:
         yield
     except (NotFoundError, FileNotFoundError) as error:
         if "NoSuchBucket" in str(error):
-            raise StorageError(f"{uri} cannot be {verb}: there is no such bucket") from error
+            raise StorageError(f"{uri} cannot be {verb}: there is no such bucket") from None
         if verb == "written":
-            raise StorageError(f"{uri} cannot be written: there is no such place") from error
-        raise FileNotFoundError(f"{uri}: nothing is there") from error
-    except (AlreadyExistsError, FileExistsError) as error:
-        raise FileExistsError(f"{uri} exists already") from error
+            raise StorageError(f"{uri} cannot be written: there is no such place") from None
+        raise FileNotFoundError(f"{uri}: nothing is there") from None
+    except (AlreadyExistsError, FileExistsError):
+        raise FileExistsError(f"{uri} exists already") from None
     except (BaseError, BotoCoreError, OSError) as error:
-        raise StorageError(f"{uri} cannot be {verb}: {explain(error)}") from error
+        raise StorageError(f"{uri} cannot be {verb}: {explain(error)}") from None
 
 
 def explain(error: BaseException) -> str:
     """What a storage client's error means, in one line without secrets or stack traces."""
-    text = " ".join(str(error).split())
     for sign, meaning in _MEANINGS.items():
-        if sign in text:
+        if sign in str(error):
             return meaning
-    return text[:300]
+    return one_line(error)[:300]
 
 
 _NO_CREDENTIALS = (

@@ -30,7 +30,7 @@ class StorageOptions:
     Attributes:
         s3_endpoint: URL of an S3 server; None: what the AWS environment variables say.
         timeout_s: longest wait for one of our own files, retries included, in seconds.
-        fetch_timeout_s: likewise for one crawled image.
+        fetch_timeout_s: longest wait in one try at one crawled image.
         credentials_ttl_s: seconds after which boto3's chain is asked again.
     """
 
@@ -50,12 +50,13 @@ def open_store(
         scheme: `s3` or `gs`.
         bucket: its name.
         options: how storage is reached.
-        timeout_s: longest wait for one object; None: `options.timeout_s`.
+        timeout_s: longest wait for a crawled image, whose reader has further tries of its own;
+            None: the store serves our own files, and waits and retries for `options.timeout_s`.
 
     Raises:
         SettingsError: the scheme is none of s3, gs.
     """
-    retries, client = _patience(timeout_s or options.timeout_s)
+    retries, client = _patience(options.timeout_s) if timeout_s is None else _one_try(timeout_s)
     if scheme == "s3":
         return S3Store(bucket, retry_config=retries, client_options=client, **_s3(bucket, options))
     if scheme == "gs":
@@ -64,8 +65,13 @@ def open_store(
 
 
 @lru_cache(maxsize=8)
-def s3_client(options: StorageOptions) -> Any:
-    """A boto3 client: for listing, and for the few keys that obstore cannot name."""
+def s3_client(options: StorageOptions, num_requests: int = 8) -> Any:
+    """A boto3 client: for listing, and for the few keys that obstore cannot name.
+
+    Args:
+        options: how storage is reached.
+        num_requests: how often it asks before an error stands.
+    """
     # Servers of one's own rarely have a host name for every bucket: they get path-style addresses.
     styled = {"addressing_style": "path"} if _custom_endpoint(options) else {}
     return boto3.Session().client(
@@ -75,7 +81,7 @@ def s3_client(options: StorageOptions) -> Any:
         config=botocore.config.Config(
             connect_timeout=min(10.0, options.fetch_timeout_s),
             read_timeout=options.fetch_timeout_s,
-            retries={"mode": "standard", "total_max_attempts": 8},
+            retries={"mode": "standard", "total_max_attempts": num_requests},
             s3=styled,
         ),
     )
@@ -109,6 +115,13 @@ def _patience(timeout_s: float) -> tuple[RetryConfig, ClientConfig]:
         "allow_http": True,
     }
     return retries, client
+
+
+def _one_try(timeout_s: float) -> tuple[RetryConfig, ClientConfig]:
+    # Two quick repetitions heal a hiccup, and go on where a body broke off; the next try, seconds
+    # later, is the reader's. A body of which nothing comes for a while is asked for again, too.
+    retries, client = _patience(timeout_s)
+    return retries | {"max_retries": 2}, client | {"read_timeout": timedelta(seconds=timeout_s / 4)}
 
 
 def _s3(bucket: str, options: StorageOptions) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from ufd_ray.errors import SettingsError
 
 Scheme = Literal["file", "s3", "gs"]
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_HTTP = re.compile(r"https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ def parse_uri(uri: str) -> Location:
     raise SettingsError(
         f"{uri!r}: {scheme}:// is not read; expected a local path, file://, s3:// or gs://"
     )
+
+
+def is_http(uri: str) -> bool:
+    """Whether a URI is one of the web's, which are read as images only, and only if allowed."""
+    return _HTTP.match(uri) is not None
 
 
 def local_uri(path: bytes) -> str:

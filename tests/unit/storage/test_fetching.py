@@ -1,30 +1,26 @@
 from __future__ import annotations
 
+import asyncio
+import io
 import os
+import tarfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import (
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    ParamValidationError,
-    ReadTimeoutError,
-)
-from obstore import exceptions as obs
 
 from ufd_ray.errors import ErrorCode, FetchError
 from ufd_ray.storage import Fetched, FetchLimits, Known, StorageOptions, fetch, list_prefix
-from ufd_ray.storage.fetching import _classify
+from ufd_ray.storage.fetching import _wait_s
 
 OPTIONS = StorageOptions()
+AT_ONCE = FetchLimits(first_wait_s=0)
 
 
 def fetch_one(known: Known, limits: FetchLimits | None = None) -> Fetched:
-    (result,) = fetch([known], OPTIONS, limits or FetchLimits())
+    (result,) = fetch([known], OPTIONS, limits or AT_ONCE)
     assert (result.data is None) != (result.error is None)
     return result
 
@@ -175,63 +171,142 @@ def test_a_fault_nobody_thought_of_is_a_row(photo: Known, monkeypatch: pytest.Mo
     def fail(*_: Any) -> None:
         raise RuntimeError("out of\nthe blue")
 
-    monkeypatch.setattr("ufd_ray.storage.fetching._read_local", fail)
+    monkeypatch.setattr("ufd_ray.storage.object_reads._read_local", fail)
     assert code_of(photo) == ErrorCode.NETWORK
 
 
-def client_error(status: int, code: str) -> ClientError:
-    answer: Any = {
-        "Error": {"Code": code, "Message": "…"},
-        "ResponseMetadata": {"HTTPStatusCode": status},
-    }
-    return ClientError(answer, "GetObject")
+class Scripted:
+    """Stands for one try at an object: errors in turn, then the bytes."""
+
+    def __init__(self, *errors: FetchError | Exception) -> None:
+        self.errors = list(errors)
+        self.num_tries = 0
+
+    async def __call__(self, known: Known, *_: Any) -> Fetched:
+        self.num_tries += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return Fetched(known, b"bytes")
 
 
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (FileNotFoundError(2, "No such file"), "not_found"),
-        (NotADirectoryError(20, "Not a directory"), "not_found"),
-        (IsADirectoryError(21, "Is a directory"), "not_found"),
-        (PermissionError(13, "Permission denied"), "forbidden"),
-        (OSError(5, "Input/output error"), "network"),
-        (OSError("the connection timed out"), "timeout"),
-        (obs.NotFoundError("404"), "not_found"),
-        (obs.PermissionDeniedError("403"), "forbidden"),
-        (obs.UnauthenticatedError("401"), "forbidden"),
-        (obs.PreconditionError("412"), "changed"),
-        (obs.GenericError("server returned 503 Service Unavailable: SlowDown"), "throttled"),
-        (obs.GenericError("server returned 429 Too Many Requests"), "throttled"),
-        (obs.GenericError("server returned 500 Internal Server Error"), "network"),
-        (obs.GenericError("server returned 400 Bad Request: ExpiredToken"), "forbidden"),
-        (obs.GenericError("server returned 408 Request Timeout"), "timeout"),
-        (obs.GenericError("request timed out"), "timeout"),
-        (obs.GenericError("operation timeout"), "timeout"),
-        (obs.GenericError("deadline has elapsed"), "timeout"),
-        (obs.GenericError("connection reset by peer"), "network"),
-        (obs.GenericError("photo 404 of 503 could not be parsed"), "network"),
-        (client_error(404, "NoSuchKey"), "not_found"),
-        (client_error(403, "AccessDenied"), "forbidden"),
-        (client_error(400, "ExpiredToken"), "forbidden"),
-        (client_error(412, "PreconditionFailed"), "changed"),
-        (client_error(503, "SlowDown"), "throttled"),
-        (client_error(500, "InternalError"), "network"),
-        (ConnectTimeoutError(endpoint_url="http://x"), "timeout"),
-        (EndpointConnectionError(endpoint_url="http://x"), "network"),
-        (ValueError("embedded null byte"), "not_found"),
-        (OSError(36, "File name too long"), "not_found"),
-        (ReadTimeoutError(endpoint_url="http://x"), "timeout"),
-        (ParamValidationError(report="Invalid length for parameter Key"), "not_found"),
-        (RuntimeError("who knows"), "network"),
-    ],
-)
-def test_every_error_of_a_client_has_its_word(error: Exception, code: str) -> None:
-    classified = _classify(error)
-    assert isinstance(classified, FetchError)
-    assert classified.code == code
+def script(monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> Scripted:
+    scripted = Scripted(*errors)
+    monkeypatch.setattr("ufd_ray.storage.fetching.read_object_once", scripted)
+    return scripted
 
 
-def test_a_message_is_one_short_line() -> None:
-    message = _classify(obs.GenericError("first\n\n  second " + "x" * 1000)).message
-    assert message.startswith("first second x")
-    assert len(message) == 500
+@pytest.mark.parametrize("code", [code for code in ErrorCode if code.transient])
+def test_what_may_pass_is_tried_again(monkeypatch: pytest.MonkeyPatch, code: ErrorCode) -> None:
+    scripted = script(monkeypatch, *[FetchError(code, "busy") for _ in range(3)])
+    assert fetch_one(Known("s3://b/k")).data == b"bytes"
+    assert scripted.num_tries == 4
+
+
+@pytest.mark.parametrize("num_attempts", [1, 2, 4])
+def test_tries_end_and_the_row_says_how_many_they_were(
+    monkeypatch: pytest.MonkeyPatch, num_attempts: int
+) -> None:
+    scripted = script(monkeypatch, *[FetchError(ErrorCode.THROTTLED, "busy") for _ in range(9)])
+    result = fetch_one(Known("s3://b/k"), replace(AT_ONCE, num_attempts=num_attempts))
+    assert scripted.num_tries == num_attempts
+    assert result.error is not None
+    assert result.error.code == ErrorCode.THROTTLED
+    number = "1 attempt" if num_attempts == 1 else f"{num_attempts} attempts"
+    assert result.error.message == f"busy (given up after {number})"
+
+
+@pytest.mark.parametrize("code", [code for code in ErrorCode if not code.transient])
+def test_what_will_not_pass_is_tried_once(monkeypatch: pytest.MonkeyPatch, code: ErrorCode) -> None:
+    scripted = script(monkeypatch, FetchError(code, "no"))
+    result = fetch_one(Known("s3://b/k"))
+    assert result.error is not None
+    assert (result.error.code, result.error.message) == (code, "no")
+    assert scripted.num_tries == 1
+
+
+def test_the_last_word_is_the_last_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    script(monkeypatch, TimeoutError(), FetchError(ErrorCode.NOT_FOUND, "gone"))
+    assert code_of(Known("s3://b/k")) == ErrorCode.NOT_FOUND
+
+
+def test_a_try_that_hangs_is_ended_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    num_tries = 0
+
+    async def hang(*_: Any) -> None:
+        nonlocal num_tries
+        num_tries += 1
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("ufd_ray.storage.fetching.read_object_once", hang)
+    options = StorageOptions(fetch_timeout_s=0.05)
+    (result,) = fetch([Known("s3://b/k")], options, replace(AT_ONCE, num_attempts=2))
+    assert result.error is not None
+    assert result.error.code == ErrorCode.TIMEOUT
+    assert result.error.message == "no complete answer within 0.05 s (given up after 2 attempts)"
+    assert num_tries == 2
+
+
+def test_by_default_a_restart_of_20_seconds_is_outlasted() -> None:
+    limits = FetchLimits()
+    shortest = sum(min(_wait_s(n, limits) for _ in range(100)) for n in (1, 2, 3))
+    longest = sum(max(_wait_s(n, limits) for _ in range(100)) for n in (1, 2, 3))
+    assert 20 < shortest < longest < 40
+    assert _wait_s(50, limits) <= 1.25 * 60
+
+
+@pytest.fixture
+def tar(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Known]:
+    """Images in a tar, by name, as a listing knows them."""
+    names = {"a.jpg": b"aaaa", "b.jpg": b"bb", "c.jpg": b"cccccc"}
+    uri = str(tmp_path_factory.mktemp("shards") / "00000.tar")
+    with tarfile.open(uri, "w") as file:
+        for name, data in names.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            file.addfile(entry, io.BytesIO(data))
+    with tarfile.open(uri) as file:
+        return {
+            e.name: Known(uri, size_bytes=e.size, member=e.name, offset=e.offset_data) for e in file
+        }
+
+
+def test_members_come_beside_objects_in_order(tar: dict[str, Known], photo: Known) -> None:
+    wanted = [tar["c.jpg"], photo, tar["a.jpg"], replace(tar["b.jpg"], member="no", offset=None)]
+    results = fetch(wanted, OPTIONS, AT_ONCE)
+    assert [r.data for r in results] == [b"cccccc", b"0123456789", b"aaaa", None]
+    assert [r.known.member for r in results] == ["c.jpg", None, "a.jpg", "no"]
+    assert results[3].error is not None
+    assert results[3].error.code == ErrorCode.NOT_FOUND
+
+
+def test_a_container_is_opened_once_a_try_for_those_members_that_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[list[str | None]] = []
+
+    def read(_: str, members: list[Known], *__: Any) -> list[bytes | FetchError]:
+        asked.append([known.member for known in members])
+        busy = FetchError(ErrorCode.NETWORK, "broke off")
+        gone = FetchError(ErrorCode.NOT_FOUND, "no such member")
+        first = {"a": b"a", "b": busy, "c": gone}
+        return [first[k.member or ""] if len(asked) == 1 else b"later" for k in members]
+
+    monkeypatch.setattr("ufd_ray.storage.fetching.read_members", read)
+    members = [Known("s3://b/x.tar", member=name) for name in "abc"]
+    results = fetch(members, OPTIONS, AT_ONCE)
+    assert asked == [["a", "b", "c"], ["b"]]
+    assert [r.data for r in results] == [b"a", b"later", None]
+    assert results[0].known == replace(members[0], size_bytes=1)
+
+
+def test_a_container_that_is_gone_marks_all_its_images(tmp_path: Path) -> None:
+    gone = [Known(str(tmp_path / "no.tar"), member=name) for name in "ab"]
+    codes = [r.error and r.error.code for r in fetch(gone, OPTIONS, AT_ONCE)]
+    assert codes == [ErrorCode.NOT_FOUND] * 2
+
+
+def test_the_web_is_closed_unless_opened() -> None:
+    error = fetch_one(Known("https://example.org/a.jpg")).error
+    assert error is not None
+    assert error.code == ErrorCode.FORBIDDEN
+    assert "--allow-http" in error.message
