@@ -1,35 +1,40 @@
-"""`--input` values → tables of images: a prefix is listed, a manifest is read."""
+"""`--input` values → tables of images: prefixes, manifests, tars, Parquet, S3 Inventories."""
 
 from __future__ import annotations
 
 import fnmatch
-import io
-import json
-import os
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from itertools import groupby
+from typing import Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet as pq
 
-from ufd_ray.errors import SettingsError
-from ufd_ray.schema import FAKE, IMAGE, LABELS, REAL, SCORES, TIMESTAMP
+from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.storage.ahead import in_order
+from ufd_ray.storage.braces import expand_ranges
+from ufd_ray.storage.columns import OWN_NAMES, label_column, listed_table, typed_column
+from ufd_ray.storage.input_errors import told_in_one_line
+from ufd_ray.storage.inventory import is_inventory, read_inventory
 from ufd_ray.storage.listing import ObjectInfo, list_prefix
-from ufd_ray.storage.objects import object_exists, read_object
+from ufd_ray.storage.manifest_files import read_csv, read_json_lines, read_parquet, read_text
+from ufd_ray.storage.named_images import named_images
+from ufd_ray.storage.parquet_images import find_image_column, other_columns
+from ufd_ray.storage.ranged import open_object
 from ufd_ray.storage.stores import StorageOptions
-from ufd_ray.storage.uris import local_uri, parse_uri
+from ufd_ray.storage.tars import Member, list_tar
+from ufd_ray.storage.uris import parse_uri
 
-_MANIFESTS = (".parquet", ".csv", ".jsonl", ".txt")
-_CONTAINERS = (".tar", ".tar.gz", ".tgz", ".zip")
-_LISTED: Any = pa.schema(
-    [f for f in IMAGE if f.name in ("uri", "etag", "size_bytes", "last_modified")]
-)
-_OWN_NAMES = {f.name for f in SCORES} | {"position", "data", "pixels", "embedding"}
-_FROM_MANIFEST = {"uri", "etag", "size_bytes", "last_modified"}
+_COMPRESSED = (".tar.gz", ".tgz", ".tar.zst", ".tar.bz2", ".tar.xz", ".zip")
+_TEXTS: dict[str, Callable[[Callable[[], BinaryIO]], Iterator[Any]]] = {
+    ".csv": read_csv,
+    ".jsonl": read_json_lines,
+    ".txt": read_text,
+}
+_TARS_AT_ONCE = 8
 
 
 @dataclass
@@ -37,167 +42,167 @@ class Inputs:
     """What to read, and what was left out on the way (filled while it is read).
 
     Attributes:
-        uris: prefixes and manifests.
-        include: globs on the names below a prefix; empty: all.
-        exclude: globs on the names below a prefix.
-        by_folder: take labels from the folders `0_real` and `1_fake` of a prefix.
-        num_left_out: objects that the globs left out.
-        ignored_columns: manifest columns that bear the name of a column of the scores.
+        uris: prefixes, manifests, tars, Parquet files, S3 Inventories.
+        include: globs on the names below a prefix, in a tar or in an inventory; empty: all.
+        exclude: likewise, of what is left out.
+        by_folder: take labels from the folders `0_real` and `1_fake` in those names.
+        image_column: the column of image bytes in Parquet; None: the only one.
+        allow_http: whether a manifest may name images by http:// and https://.
+        num_left_out: objects and members that the globs left out.
+        num_sidecars: members of tars whose names do not end as an image's.
+        ignored_columns: columns that bear the name of a column of the scores.
     """
 
     uris: Sequence[str]
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
     by_folder: bool = False
+    image_column: str | None = None
+    allow_http: bool = False
     num_left_out: int = 0
+    num_sidecars: int = 0
     ignored_columns: set[str] = field(default_factory=set)
 
     def tables(self, options: StorageOptions) -> Iterator[Any]:
-        """Read the inputs, in order.
+        """Read the inputs, in order, never a whole one at once.
 
         Yields:
-            `pa.Table`s with `uri`, `etag`, `size_bytes`, `last_modified`, then further columns.
+            `pa.Table`s with the columns `LISTED`, then further ones.
 
         Raises:
             SettingsError: an input that is not there or cannot be used.
             StorageError: the storage refuses.
         """
-        for uri in self.uris:
-            if uri.lower().endswith(_CONTAINERS):
-                raise SettingsError(
-                    f"--input {uri}: images inside an archive are not read; unpack it, or give a"
-                    " prefix or a manifest"
-                )
-            if uri.lower().endswith(_MANIFESTS) and object_exists(uri, options):
-                yield self._read_manifest(uri, options)
-            else:
-                yield from self._list(uri, options)
+        names = (name for uri in self.uris for name in _expanded(uri))
+        for is_tar, group in groupby(names, key=lambda name: name.lower().endswith(".tar")):
+            if is_tar:
+                # One after the other would leave the network idle between a tar's pages.
+                tars = (partial(_list_tar, uri, options) for uri in group)
+                for info, members in in_order(tars, num_threads=_TARS_AT_ONCE):
+                    yield self._members(info, members)
+                continue
+            for uri in group:
+                with told_in_one_line(uri, "a manifest" if _ending(uri) in _TEXTS else "Parquet"):
+                    yield from self._read(uri, options)
 
-    def _list(self, uri: str, options: StorageOptions) -> Iterator[Any]:
-        try:
-            for page in list_prefix(uri, options):
-                kept = [entry for entry in page if self._wanted(entry.uri, uri)]
-                self.num_left_out += len(page) - len(kept)
-                yield self._as_table(kept)
-        except FileNotFoundError as error:
+    def _read(self, uri: str, options: StorageOptions) -> Iterator[Any]:
+        if uri.lower().endswith(_COMPRESSED):
             raise SettingsError(
-                f"--input {uri}: nothing there; expected a prefix or folder with objects below it,"
-                " or a manifest"
-            ) from error
+                f"--input {uri}: images inside a compressed archive are not read; give an"
+                " uncompressed .tar, or unpack it"
+            )
+        if is_inventory(uri):
+            with told_in_one_line(uri, "an S3 Inventory"):
+                yield from self._inventory(uri, options)
+        elif (found := _open_file(uri, options)) is not None:
+            with found[0] as file:
+                yield from self._file(file, found[1], options)
+        else:
+            for page in list_prefix(uri, options):
+                yield self._objects(page, uri)
 
-    def _wanted(self, name: str, prefix: str) -> bool:
-        if not self.include and not self.exclude:
-            return True
-        path, folder = parse_uri(name).key, parse_uri(prefix).key.rstrip("/") + "/"
-        name = path.removeprefix(folder) if path.startswith(folder) else posixpath.basename(path)
+    def _objects(self, page: list[ObjectInfo], prefix: str) -> Any:
+        kept = [entry for entry in page if self._wanted(_name_below(entry.uri, prefix))]
+        self.num_left_out += len(page) - len(kept)
+        columns = {
+            name: [getattr(entry, name) for entry in kept]
+            for name in ("uri", "etag", "size_bytes", "last_modified")
+        }
+        return listed_table(columns, self._labels(columns["uri"]), len(kept))
+
+    def _members(self, info: ObjectInfo, members: list[Member]) -> Any:
+        images = [member for member in members if member.is_image]
+        kept = [member for member in images if self._wanted(member.name)]
+        self.num_sidecars += len(members) - len(images)
+        self.num_left_out += len(images) - len(kept)
+        columns = {
+            "uri": [info.uri] * len(kept),
+            "member": [member.name for member in kept],
+            "etag": [info.etag] * len(kept),
+            "size_bytes": [member.size_bytes for member in kept],
+            "last_modified": [info.last_modified] * len(kept),
+            "offset": [member.offset for member in kept],
+        }
+        labels = self._labels([f"{info.uri}/{member.name}" for member in kept])
+        return listed_table(columns, labels, len(kept))
+
+    def _inventory(self, uri: str, options: StorageOptions) -> Iterator[Any]:
+        for known in read_inventory(uri, options):
+            wanted = pa.array([self._wanted(key) for key in known.pop("key")], pa.bool_())
+            columns = {name: column.filter(wanted) for name, column in known.items()}
+            num_kept = len(columns["uri"])
+            self.num_left_out += len(wanted) - num_kept
+            yield listed_table(columns, self._labels(columns["uri"].to_pylist()), num_kept)
+
+    def _file(self, file: BinaryIO, info: ObjectInfo, options: StorageOptions) -> Iterator[Any]:
+        if read := _TEXTS.get(_ending(info.uri)):
+            yield from self._named(info.uri, read(partial(_open_again, info, options)))
+            return
+        parquet = pq.ParquetFile(file)
+        if find_image_column(f"--input {info.uri}", parquet.schema_arrow, self.image_column):
+            yield from self._rows(info, parquet)
+        else:
+            yield from self._named(info.uri, read_parquet(parquet))
+
+    def _named(self, uri: str, rows: Iterator[Any]) -> Iterator[Any]:
+        return named_images(uri, rows, ignored=self.ignored_columns, allow_http=self.allow_http)
+
+    def _rows(self, info: ObjectInfo, parquet: Any) -> Iterator[Any]:
+        for rows, columns in other_columns(parquet):
+            known: dict[str, Any] = {
+                "uri": [info.uri] * len(rows),
+                "member": [str(row) for row in rows],
+                "etag": [info.etag] * len(rows),
+                "last_modified": [info.last_modified] * len(rows),
+            }
+            self.ignored_columns |= columns.keys() & OWN_NAMES
+            further = {
+                name: typed_column(f"--input {info.uri}", name, column)
+                for name, column in columns.items()
+                if name not in OWN_NAMES
+            }
+            labels = {} if "label" in further else self._labels(known["uri"])
+            yield listed_table(known, further | labels, len(rows))
+
+    def _wanted(self, name: str) -> bool:
         if self.include and not any(fnmatch.fnmatchcase(name, glob) for glob in self.include):
             return False
         return not any(fnmatch.fnmatchcase(name, glob) for glob in self.exclude)
 
-    def _as_table(self, page: list[ObjectInfo]) -> Any:
-        table = pa.Table.from_pylist([vars(entry) for entry in page], schema=_LISTED)
-        if not self.by_folder:
-            return table
-        labels = [folder_label(entry.uri) for entry in page]
-        return table.append_column(LABELS[0], pa.array(labels, pa.int8()))
-
-    def _read_manifest(self, uri: str, options: StorageOptions) -> Any:
-        try:
-            table = _parse_manifest(uri, read_object(uri, options))
-            names = table.column_names  # an error where they are not UTF-8
-        except (pa.ArrowException, OSError, OverflowError, RecursionError, ValueError) as error:
-            why = " ".join(str(error).split())
-            raise SettingsError(f"--input {uri}: cannot be read as a manifest ({why})") from error
-        if len(set(names)) < len(names):
-            raise SettingsError(f"--input {uri}: two columns of one name in {names}")
-        if "uri" not in names:
-            raise SettingsError(f"--input {uri}: a manifest needs a column `uri`; found {names}")
-        if "member" in names and table["member"].null_count < len(table):
-            raise SettingsError(f"--input {uri}: `member` (images in archives) is not read")
-        columns: dict[str, Any] = {}
-        for name in names:
-            if name in _OWN_NAMES and name not in _FROM_MANIFEST:
-                self.ignored_columns.add(name)
-            else:
-                columns[name] = _typed(uri, name, table[name])
-        uris = columns["uri"].to_pylist()
-        if not all(uris):
-            raise SettingsError(f"--input {uri}: the column `uri` has empty cells")
-        location = parse_uri(uri)
-        local = location.scheme == "file"
-        base = os.path.dirname(location.key) if local else uri.rpartition("/")[0]
-        columns["uri"] = pa.chunked_array(
-            [pa.array([_absolute(base, u) for u in uris], pa.string())]
-        )
-        for known in _LISTED:
-            if known.name not in columns:
-                columns[known.name] = pa.nulls(len(table), known.type)
-        return pa.table(columns)
+    def _labels(self, names: Sequence[str]) -> dict[str, Any]:
+        return label_column(names) if self.by_folder else {}
 
 
-def folder_label(uri: str) -> int | None:
-    """The label that a path through `0_real` or `1_fake` gives, at any depth; None without one."""
-    folders = uri.split("/")
-    if "0_real" in folders:
-        return REAL
-    return FAKE if "1_fake" in folders else None
+def _expanded(uri: str) -> Iterator[str]:
+    return expand_ranges(uri) if uri.lower().endswith(".tar") else iter([uri])
 
 
-def _parse_manifest(uri: str, data: bytes) -> Any:
-    kind = posixpath.splitext(uri.lower())[1]
-    if kind == ".parquet":
-        return pq.read_table(io.BytesIO(data))
-    if kind == ".csv":
-        # `uri` is text whatever it looks like; the types of other columns are inferred.
-        typed = pyarrow.csv.ConvertOptions(
-            column_types={"uri": pa.string(), "source": pa.string(), "split": pa.string()},
-            strings_can_be_null=True,
-            null_values=[""],  # by default `NA` and `null`, good names both, would be empty cells
-        )
-        newlines = pyarrow.csv.ParseOptions(newlines_in_values=True)
-        return pyarrow.csv.read_csv(io.BytesIO(data), convert_options=typed, parse_options=newlines)
-    lines = [line for line in data.decode("utf-8-sig").split("\n") if line.strip()]
-    if kind == ".txt":
-        return pa.table({"uri": pa.array([line.rstrip("\r") for line in lines], pa.string())})
-    if not lines:
-        return pa.table({"uri": pa.array([], pa.string())})
-    rows = [json.loads(line) for line in lines]
-    if not all(isinstance(row, dict) for row in rows):
-        raise ValueError("every line has to be a JSON object")
-    names = dict.fromkeys(name for row in rows for name in row)  # of all rows, not of the first
-    return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
+def _ending(uri: str) -> str:
+    return posixpath.splitext(uri.lower())[1]
 
 
-_WORDS = {"0": REAL, "1": FAKE, "real": REAL, "fake": FAKE}
+def _name_below(uri: str, prefix: str) -> str:
+    path, folder = parse_uri(uri).key, parse_uri(prefix).key.rstrip("/") + "/"
+    return path.removeprefix(folder) if path.startswith(folder) else posixpath.basename(path)
 
 
-def _typed(uri: str, name: str, column: Any) -> Any:
-    if name == "label":
-        words = [
-            None if v is None else str(v).lower().removesuffix(".0") for v in column.to_pylist()
-        ]
-        if unknown := {word for word in words if word is not None} - _WORDS.keys():
-            raise SettingsError(
-                f"--input {uri}: label {min(unknown)!r}; expected 0 or real, 1 or fake"
-            )
-        return pa.array([None if w is None else _WORDS[w] for w in words], pa.int8())
-    if name == "etag":
-        return pc.utf8_trim(pc.cast(column, pa.string()), '"')
-    wanted = {f.name: f.type for f in (*LABELS, *_LISTED)}.get(name)
-    if wanted is None:
-        return pa.nulls(len(column), pa.string()) if pa.types.is_null(column.type) else column
+def _list_tar(uri: str, options: StorageOptions) -> Iterator[tuple[ObjectInfo, list[Member]]]:
+    with told_in_one_line(uri, "an uncompressed .tar"):
+        yield from list_tar(uri, options)
+
+
+def _open_file(uri: str, options: StorageOptions) -> tuple[BinaryIO, ObjectInfo] | None:
+    if _ending(uri) not in (".parquet", *_TEXTS):
+        return None
     try:
-        return pc.cast(column, wanted, safe=wanted != TIMESTAMP)
-    except pa.ArrowException as error:
-        raise SettingsError(
-            f"--input {uri}: column {name!r} is {column.type}; expected {wanted}"
-        ) from error
+        return open_object(uri, options, buffer_size=2**20)
+    except FileNotFoundError:
+        return None  # perhaps a prefix of that name
 
 
-def _absolute(base: str, uri: str) -> str:
-    # A relative name in a manifest is meant from where the manifest lies.
-    if uri.startswith("/") or "://" in uri:
-        return uri
-    scheme, mark, folder = base.rpartition("://")
-    path = posixpath.normpath(posixpath.join(folder, uri))
-    return scheme + mark + path if mark else local_uri(os.fsencode(path))
+def _open_again(info: ObjectInfo, options: StorageOptions) -> BinaryIO:
+    file, now = open_object(info.uri, options)
+    if now != info:
+        file.close()
+        raise StorageError(f"--input {info.uri}: it changed while it was read")
+    return file

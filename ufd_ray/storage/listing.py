@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import obstore
@@ -15,7 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from obstore.exceptions import BaseError
 
 from ufd_ray.errors import StorageError
+from ufd_ray.storage.ahead import in_order
 from ufd_ray.storage.objects import explain
+from ufd_ray.storage.splitting import KeyRange, is_within, split_keys
 from ufd_ray.storage.stores import StorageOptions, open_store, s3_client
 from ufd_ray.storage.uris import Location, local_uri, object_uri, parse_uri
 
@@ -39,11 +42,18 @@ class ObjectInfo:
     last_modified: datetime | None
 
 
-def list_prefix(uri: str, options: StorageOptions) -> Iterator[list[ObjectInfo]]:
+def list_prefix(
+    uri: str, options: StorageOptions, *, num_threads: int = 8
+) -> Iterator[list[ObjectInfo]]:
     """List everything below a folder, recursively; a single object is its own listing.
 
     `s3://bucket/crawl` means the folder `crawl/`, so that `crawl-2/` is not in it. Zero-byte keys
     that end in `/` are folder markers, no images.
+
+    Args:
+        uri: the folder.
+        options: how storage is reached.
+        num_threads: parts of an S3 prefix that are listed at once; the order is the same.
 
     Yields:
         Pages of at most 1,000 objects, in the storage's order (local files: sorted).
@@ -56,7 +66,7 @@ def list_prefix(uri: str, options: StorageOptions) -> Iterator[list[ObjectInfo]]
     pages = {"file": _list_local, "s3": _list_s3, "gs": _list_gs}[location.scheme]
     some = False
     try:
-        for page in pages(location, options):
+        for page in pages(location, options, num_threads):
             some = some or bool(page)
             if page:
                 yield page
@@ -71,16 +81,16 @@ def list_prefix(uri: str, options: StorageOptions) -> Iterator[list[ObjectInfo]]
         raise FileNotFoundError(f"{uri}: no objects there")
 
 
-def _list_local(location: Location, _: StorageOptions) -> Iterator[list[ObjectInfo]]:
+def _list_local(location: Location, *_: Any) -> Iterator[list[ObjectInfo]]:
     root = os.fsencode(location.key)
-    if (single := _local_info(root)) is not None:
+    if (single := local_info(root)) is not None:
         yield [single]
         return
     page: list[ObjectInfo] = []
     for folder, subfolders, names in os.walk(root, onerror=_raise_unless_gone):
         subfolders.sort()
         for name in sorted(names):
-            if (entry := _local_info(os.path.join(folder, name))) is not None:
+            if (entry := local_info(os.path.join(folder, name))) is not None:
                 page.append(entry)
             if len(page) == _PAGE:
                 yield page
@@ -88,7 +98,7 @@ def _list_local(location: Location, _: StorageOptions) -> Iterator[list[ObjectIn
     yield page
 
 
-def _local_info(path: bytes) -> ObjectInfo | None:
+def local_info(path: bytes) -> ObjectInfo | None:
     """What is known of a file; None for all that is none, or is gone by now.
 
     Sockets, pipes and dangling links are no images; a pipe would block its reader.
@@ -114,26 +124,37 @@ def modified_at(status: os.stat_result) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
 
-def _list_s3(location: Location, options: StorageOptions) -> Iterator[list[ObjectInfo]]:
-    paginator = s3_client(options).get_paginator("list_objects_v2")
+def _list_s3(
+    location: Location, options: StorageOptions, num_threads: int
+) -> Iterator[list[ObjectInfo]]:
+    client, bucket = s3_client(options), location.bucket
     folder = location.key if not location.key or location.key.endswith("/") else location.key + "/"
     some = False
-    for page in paginator.paginate(Bucket=location.bucket, Prefix=folder):
-        entries = page.get("Contents", [])
+    ranges = split_keys(client, bucket, folder)
+    parts = [partial(_list_range, client, bucket, folder, keys) for keys in ranges]
+    for entries in in_order(parts, num_threads=num_threads):
         some = some or bool(entries)
         yield [
-            _s3_info(location.bucket, entry)
+            _s3_info(bucket, entry)
             for entry in entries
             if entry["Size"] or not entry["Key"].endswith("/")
         ]
     if not some and folder != location.key:
         # Not a folder: perhaps the name of one object.
-        found = paginator.paginate(
-            Bucket=location.bucket, Prefix=location.key, PaginationConfig={"MaxItems": 1}
-        )
-        for page in found:
-            entries = [e for e in page.get("Contents", []) if e["Key"] == location.key]
-            yield [_s3_info(location.bucket, entry) for entry in entries]
+        answer = client.list_objects_v2(Bucket=bucket, Prefix=location.key, MaxKeys=1)
+        entries = [e for e in answer.get("Contents", []) if e["Key"] == location.key]
+        yield [_s3_info(bucket, entry) for entry in entries]
+
+
+def _list_range(client: Any, bucket: str, folder: str, keys: KeyRange) -> Iterator[list[Any]]:
+    after, end = keys
+    start = {} if after is None else {"StartAfter": after}
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=folder, **start)
+    for page in pages:
+        entries = page.get("Contents", [])
+        yield [entry for entry in entries if is_within(entry["Key"], end)]
+        if entries and not is_within(entries[-1]["Key"], end):
+            return
 
 
 def _s3_info(bucket: str, entry: dict[str, Any]) -> ObjectInfo:
@@ -145,7 +166,7 @@ def _s3_info(bucket: str, entry: dict[str, Any]) -> ObjectInfo:
     )
 
 
-def _list_gs(location: Location, options: StorageOptions) -> Iterator[list[ObjectInfo]]:
+def _list_gs(location: Location, options: StorageOptions, _: int) -> Iterator[list[ObjectInfo]]:
     store = open_store("gs", location.bucket, options)
     some = False
     for page in obstore.list(store, location.key.rstrip("/") or None, chunk_size=_PAGE):
