@@ -23,6 +23,7 @@ WITHOUT_RAY = (
     "ufd_ray.settings",
     "ufd_ray.storage",
     "jobs.build_bank",
+    "jobs.current",
     "jobs.demo",
     "jobs.fit_probe",
     "jobs.score",

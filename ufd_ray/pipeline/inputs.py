@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from ufd_ray.errors import DecodeError, SettingsError
-from ufd_ray.images import decode, to_pixels
+from ufd_ray.errors import SettingsError
+from ufd_ray.images import DecodeLimits, Sandbox
 from ufd_ray.schema import FAKE, REAL
 from ufd_ray.settings import ImageSettings, JobSettings, PreprocessMode
 from ufd_ray.storage import (
@@ -18,13 +18,17 @@ from ufd_ray.storage import (
     FetchLimits,
     Inputs,
     Known,
+    Ledger,
     ManifestInfo,
     StorageOptions,
     fetch,
-    number_images,
     parse_uri,
+    select_images,
     write_manifest,
 )
+
+_NUM_NAMED = 5
+_KNOWN = ["uri", "member", "offset", "etag", "size_bytes"]
 
 
 def storage_options(settings: JobSettings) -> StorageOptions:
@@ -54,17 +58,37 @@ def check_apart(inputs: list[str], output: str) -> None:
 
 
 def list_inputs(
-    settings: ImageSettings, folder: str, options: StorageOptions, *, labelled: bool = False
+    settings: ImageSettings,
+    folder: str,
+    options: StorageOptions,
+    *,
+    labelled: bool = False,
+    ledger: Ledger | None = None,
 ) -> ManifestInfo:
     """List the inputs into the manifest at `folder`, and say what was found.
+
+    Args:
+        settings: which images.
+        folder: where the manifest's files go.
+        options: how storage is reached.
+        labelled: every image has to have a label, as in a bank.
+        ledger: leave out what has not changed since; None: leave out nothing.
 
     Raises:
         SettingsError: an input that cannot be used, or no images; `labelled`: images without one.
     """
     inputs = _inputs(settings, labelled)
-    checked = _labelled if labelled else iter
-    info = write_manifest(folder, inputs.tables(options), options, settings.limit, checked)
-    _say(inputs, info.num_images, info.num_repeated)
+    info = write_manifest(
+        folder,
+        inputs.tables(options),
+        options,
+        limit=settings.limit,
+        checked=_labelled if labelled else iter,
+        ledger=ledger,
+    )
+    _say(inputs, info)
+    if ledger is not None:
+        _say_what_is_new(info)
     return info
 
 
@@ -75,6 +99,7 @@ def rehearse(
     options: StorageOptions,
     *,
     labelled: bool = False,
+    ledger: Ledger | None = None,
 ) -> None:
     """The dry run: list and count, then fetch and decode the first image. Writes nothing.
 
@@ -82,16 +107,18 @@ def rehearse(
         SettingsError: an input that cannot be used or read, or no images.
     """
     inputs = _inputs(settings, labelled)
-    numbered = number_images(inputs.tables(options), settings.limit)
-    num_images, first = 0, None
-    for table in _labelled(numbered) if labelled else numbered:
-        if first is None and len(table):
-            first = Known(**table.select(["uri", "etag", "size_bytes"]).to_pylist()[0])
-        num_images += len(table)
-    _say(inputs, num_images, 0)
+    first = None
+    tables = inputs.tables(options)
+    with select_images(tables, limit=settings.limit, ledger=ledger) as selection:
+        for table in _labelled(selection.tables) if labelled else selection.tables:
+            if first is None and len(table):
+                first = Known(**table.select(_KNOWN).slice(0, 1).to_pylist()[0])
+    _say(inputs, selection.info)
+    if ledger is not None:
+        _say_what_is_new(selection.info)
     if first is None:
         return
-    (read,) = fetch([first], options, FetchLimits(max_bytes=settings.max_bytes))
+    (read,) = fetch([first], options, FetchLimits.of(settings))
     if read.error is not None and (read.error.code.transient or read.error.code == "forbidden"):
         raise SettingsError(f"--input: the first image cannot be read: {first.uri}: {read.error}")
     print(f"read {first.uri}: {_look_at(read, settings, mode, size)}")
@@ -100,34 +127,58 @@ def rehearse(
 def _look_at(read: Fetched, settings: ImageSettings, mode: PreprocessMode, size: int) -> str:
     if read.data is None:
         return str(read.error)
-    try:
-        image = decode(read.data, max_pixels=settings.max_pixels)
-        to_pixels(image, mode=mode, size=size)
-    except DecodeError as error:
-        return str(error)
-    return f"{image.format}, {image.width}×{image.height} pixels"
+    with Sandbox(DecodeLimits.of(settings)) as sandbox:
+        (image,) = sandbox.decode([read.data], mode, size)
+    return (
+        str(image.error) if image.error else f"{image.format}, {image.width}×{image.height} pixels"
+    )
 
 
 def _inputs(settings: ImageSettings, labelled: bool) -> Inputs:
-    return Inputs(settings.input, settings.include, settings.exclude, by_folder=labelled)
+    return Inputs(
+        settings.input,
+        settings.include,
+        settings.exclude,
+        by_folder=labelled,
+        image_column=settings.image_column,
+        allow_http=settings.allow_http,
+    )
 
 
-def _say(inputs: Inputs, num_images: int, num_repeated: int) -> None:
+def _say(inputs: Inputs, info: ManifestInfo) -> None:
     left_out = inputs.num_left_out
-    if not num_images:
+    num_listed = info.num_images + info.num_unchanged
+    if not num_listed:
         raise SettingsError(
             f"--input {' '.join(inputs.uris)}: no images"
             + (f" ({left_out:,} left out by --include/--exclude)" if left_out else "")
         )
-    said = [f"{num_images:,} images listed"]
+    said = [f"{num_listed:,} images listed"]
     if left_out:
         said.append(f"{left_out:,} left out by --include/--exclude")
-    if num_repeated:
-        said.append(f"{num_repeated:,} named more than once")
+    if info.num_repeated:
+        said.append(f"{info.num_repeated:,} named more than once")
     print(" · ".join(said))
     if inputs.ignored_columns:
         names = ", ".join(sorted(inputs.ignored_columns))
         print(f"manifest columns not carried through, since the scores have their own: {names}")
+
+
+def _say_what_is_new(info: ManifestInfo) -> None:
+    print(f"{info.num_images:,} new or changed, {info.num_unchanged:,} unchanged")
+    if info.num_unversioned:
+        print(
+            f"{info.num_unversioned:,} images are taken because their listing knows neither etag"
+            " nor date, by which to tell a change"
+        )
+    if info.num_older:
+        runs = info.older_runs
+        more = f" (and of {len(runs) - _NUM_NAMED:,} older runs)" if len(runs) > _NUM_NAMED else ""
+        named = " ".join(f"--from-run {run}" for run in runs[:_NUM_NAMED])
+        print(
+            f"{info.num_older:,} unchanged images were last scored by another detector; rescore"
+            f" them from their kept embeddings with: score {named}{more}, or without --incremental"
+        )
 
 
 def _labelled(tables: Iterable[Any]) -> Iterator[Any]:

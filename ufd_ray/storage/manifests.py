@@ -4,73 +4,119 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ufd_ray.errors import SettingsError
-from ufd_ray.schema import MANIFEST
+from ufd_ray.schema import MANIFEST, POSITION
+from ufd_ray.storage.candidates import Candidates
+from ufd_ray.storage.cutting import cut
+from ufd_ray.storage.ledger import Ledger
 from ufd_ray.storage.objects import write_object
+from ufd_ray.storage.scratch import open_scratch
 from ufd_ray.storage.stores import StorageOptions
-from ufd_ray.storage.uris import image_id, join_uri
+from ufd_ray.storage.uris import join_uri
 
 _ROWS_PER_FILE = 500_000
 
 
 @dataclass(frozen=True)
 class ManifestInfo:
-    """What a manifest holds.
+    """What a manifest holds, and what it leaves out.
 
     Attributes:
         num_images: its rows; the positions are 0 … num_images - 1.
-        num_repeated: images that the inputs named more than once; they are counted once.
+        num_repeated: further mentions of images that the inputs named more than once.
+        num_unchanged: images that the ledger knows as they are; not in the manifest.
+        num_older: those of them that another detector scored last.
+        older_runs: ids of the runs that hold these rows, newest first.
+        num_unversioned: images without etag or date, by which a ledger could tell a change; they
+            are always in the manifest.
         further: fields of the columns that are carried through.
     """
 
     num_images: int
     num_repeated: int
+    num_unchanged: int
+    num_older: int
+    older_runs: tuple[str, ...]
+    num_unversioned: int
     further: tuple[Any, ...]
 
 
-def number_images(tables: Iterable[Any], limit: int | None = None) -> Iterator[Any]:
-    """Give each image its id and position; leave out those that came before.
+@dataclass(frozen=True)
+class Selection:
+    """The images of a run, before anything is written.
+
+    Attributes:
+        info: how many, and what was left out.
+        schema: `MANIFEST`, then the further columns.
+        tables: `pa.Table`s of that schema, in order; read once.
+    """
+
+    info: ManifestInfo
+    schema: Any
+    tables: Iterator[Any]
+
+
+@contextmanager
+def select_images(
+    tables: Iterable[Any], *, limit: int | None = None, ledger: Ledger | None = None
+) -> Iterator[Selection]:
+    """Leave out repetitions, what the limit cuts off and what the ledger knows; number the rest.
+
+    All rows pass through a local temporary folder. In memory are 1 GB of keys at most (the rest
+    spills), a quarter of a million rows, and about ten bytes an image.
 
     Args:
         tables: as `Inputs.tables` yields them.
-        limit: stop after so many images.
+        limit: only the first so many different images; what comes later is not read.
+        ledger: leave out what has not changed since; None: leave out nothing.
 
-    Yields:
-        `pa.Table`s with the columns of `MANIFEST`, then the further ones of their input.
+    Raises:
+        SettingsError: two inputs give the same further column different types.
+        StorageError: the temporary folder is full, or published scores cannot be read.
     """
-    seen: set[bytes] = set()
-    for table in tables:
-        uris = table["uri"].to_pylist()
-        ids = [image_id(uri) for uri in uris]
-        kept: list[int] = []
-        for row, name in enumerate(ids):
-            key = bytes.fromhex(name)
-            if key not in seen and (limit is None or len(seen) < limit):
-                seen.add(key)
-                kept.append(row)
-        first = len(seen) - len(kept)
-        table = table.append_column("image_id", pa.array(ids, pa.string()))
-        table = table.take(pa.array(kept, pa.int64()))
-        table = table.append_column("position", pa.array(range(first, len(seen)), pa.int64()))
-        table = table.append_column("member", pa.nulls(len(kept), pa.string()))
-        own = [f.name for f in MANIFEST]
-        yield table.select(own + [n for n in table.column_names if n not in own])
-        if limit is not None and len(seen) >= limit:
-            return
+    with open_scratch() as scratch:
+        candidates = Candidates(tables, scratch, limit)
+        taken = candidates.first_mentions()
+        if limit is not None:
+            taken = _cut_off(taken, limit)
+        num_different = int(taken.sum())
+        num_repeated = len(taken) - num_different
+        older: dict[str, int] = {}
+        if ledger is not None:
+            run_of = ledger.holding_runs(scratch, len(candidates))[: len(taken)]
+            older = _count_older(run_of[taken], ledger)
+            taken &= run_of < 0
+        num_images = int(taken.sum())
+        info = ManifestInfo(
+            num_images=num_images,
+            num_repeated=num_repeated,
+            num_unchanged=num_different - num_images,
+            num_older=sum(older.values()),
+            older_runs=tuple(older),
+            num_unversioned=int((taken & candidates.unversioned[: len(taken)]).sum()),
+            further=candidates.further,
+        )
+        schema = pa.schema([*MANIFEST, *info.further])
+        yield Selection(info, schema, _numbered(candidates, taken, schema))
 
 
 def write_manifest(
     folder: str,
     tables: Iterable[Any],
     options: StorageOptions,
+    *,
     limit: int | None = None,
     checked: Callable[[Iterable[Any]], Iterable[Any]] = iter,
+    ledger: Ledger | None = None,
 ) -> ManifestInfo:
     """Write the manifest of a run.
 
@@ -80,56 +126,44 @@ def write_manifest(
         options: how storage is reached.
         limit: only the first so many images.
         checked: passes the numbered tables on, or raises.
+        ledger: leave out what has not changed since; None: leave out nothing.
 
     Raises:
         SettingsError: two inputs give the same further column different types.
         StorageError: the folder cannot be written.
     """
-    counted = _Counted(tables)
-    numbered: list[Any] = []
-    further: dict[str, Any] = {}
-    for table in checked(number_images(counted, limit)):
-        for column in list(table.schema)[len(MANIFEST) :]:
-            if further.setdefault(column.name, column.type) != column.type:
+    with select_images(tables, limit=limit, ledger=ledger) as selection:
+        files = cut(checked(selection.tables), _ROWS_PER_FILE, selection.schema)
+        for number, rows in enumerate(files):
+            sink = io.BytesIO()
+            try:
+                pq.write_table(rows, sink)
+            except pa.ArrowException as error:
                 raise SettingsError(
-                    f"--input: column {column.name!r} is {further[column.name]} in one manifest"
-                    f" and {column.type} in another; give it one type"
-                )
-        numbered.append(table)
-    rows = _unified(numbered, further)
-    for number, start in enumerate(range(0, max(len(rows), 1), _ROWS_PER_FILE)):
-        sink = io.BytesIO()
-        try:
-            pq.write_table(rows.slice(start, _ROWS_PER_FILE), sink)
-        except pa.ArrowException as error:
-            raise SettingsError(f"--input: a column cannot be carried through ({error})") from error
-        write_object(join_uri(folder, f"part-{number:05d}.parquet"), sink.getvalue(), options)
-    return ManifestInfo(
-        num_images=len(rows),
-        num_repeated=counted.num_rows - len(rows) if limit is None else 0,
-        further=tuple(pa.field(name, kind) for name, kind in further.items()),
-    )
+                    f"--input: a column cannot be carried through ({error})"
+                ) from error
+            write_object(join_uri(folder, f"part-{number:05d}.parquet"), sink.getvalue(), options)
+    return selection.info
 
 
-class _Counted:
-    """The tables as they pass, with a count of their rows."""
-
-    def __init__(self, tables: Iterable[Any]) -> None:
-        self._tables = tables
-        self.num_rows = 0
-
-    def __iter__(self) -> Iterator[Any]:
-        for table in self._tables:
-            self.num_rows += len(table)
-            yield table
+def _cut_off(firsts: npt.NDArray[np.bool_], limit: int) -> npt.NDArray[np.bool_]:
+    """What lies up to the first mention of the last image that the limit allows."""
+    places = np.flatnonzero(firsts)
+    return firsts if len(places) < limit else firsts[: places[limit - 1] + 1]
 
 
-def _unified(tables: list[Any], further: dict[str, Any]) -> Any:
-    schema = pa.schema([*MANIFEST, *(pa.field(n, kind) for n, kind in further.items())])
-    filled = []
-    for table in tables:
-        for name, kind in further.items():
-            if name not in table.column_names:
-                table = table.append_column(name, pa.nulls(len(table), kind))
-        filled.append(table.select(schema.names).cast(schema))
-    return pa.concat_tables(filled) if filled else schema.empty_table()
+def _count_older(run_of: npt.NDArray[np.int32], ledger: Ledger) -> dict[str, int]:
+    counts = np.bincount(run_of[run_of >= 0], minlength=len(ledger.runs))
+    pairs = zip(reversed(ledger.runs), reversed(counts.tolist()), strict=True)
+    return {run.run_id: count for run, count in pairs if count and ledger.is_older(run)}
+
+
+def _numbered(candidates: Candidates, taken: npt.NDArray[np.bool_], schema: Any) -> Iterator[Any]:
+    begun = position = 0
+    for table in candidates.tables():
+        mask = taken[begun : begun + len(table)]
+        begun += len(table)
+        rows = table.slice(0, len(mask)).filter(pa.array(mask))
+        places = pa.array(np.arange(position, position + len(rows)))
+        position += len(rows)
+        yield rows.append_column(POSITION, places).select(schema.names).cast(schema)
