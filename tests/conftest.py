@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.table import FaultTable
 from tests.servers.s3 import S3Server, start_s3_server
 
 # Bank, probe and runs that several folders of tests look at.
@@ -18,6 +19,7 @@ pytest.register_assert_rewrite("tests.crawl.checks", "tests.crawl.runs")
 pytest_plugins = ["tests.crawl.fixtures"]
 
 S3_KIND = pytest.StashKey[str]()
+FAULTS = pytest.StashKey[FaultTable]()
 LOOPBACK = "127.0.0.1,localhost"
 RAY_QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -28,6 +30,7 @@ RAY_QUIET = {
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--run-slow", action="store_true", help="run tests marked slow as well")
+    parser.addoption("--fault-table", metavar="FILE", help="write the table of faults to FILE")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -81,6 +84,11 @@ def pytest_terminal_summary(
 ) -> None:
     if S3_KIND in config.stash:
         terminalreporter.write_line(f"S3 server of these tests: {config.stash[S3_KIND]}")
+    if FAULTS in config.stash:
+        table = config.stash[FAULTS].markdown()
+        terminalreporter.write_line(table)
+        if file := config.getoption("--fault-table"):
+            Path(file).write_text(table)
 
 
 def _has_cuda() -> bool:

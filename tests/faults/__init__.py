@@ -1,0 +1,1 @@
+"""What a run comes to when processes are killed, requests fail and images are poison."""
