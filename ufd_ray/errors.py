@@ -5,6 +5,7 @@ UfdError
 ├── IdentityError    two encoders that must be the same one are not
 ├── StorageError     an object store or a file system refused
 ├── AccountsError    rows in ≠ rows out: nothing is published
+├── LeaseError       another process works, or has begun to work, on the same run
 └── ImageError       one image; never ends a run, always becomes that image's row
     ├── FetchError   its bytes could not be had
     ├── DecodeError  its bytes are no image that we accept
@@ -34,6 +35,10 @@ class StorageError(UfdError):
 
 class AccountsError(UfdError):
     """The rows that came out are not exactly the images that went in."""
+
+
+class LeaseError(UfdError):
+    """Another process works on what this one was to work on, or has taken it over."""
 
 
 class ErrorCode(StrEnum):

@@ -79,7 +79,10 @@ LABELS: tuple[Any, ...] = (
 )
 """Further columns of a manifest that mean something here; others are carried through."""
 
-MANIFEST: tuple[Any, ...] = (POSITION, *IMAGE)
+OFFSET: Any = pa.field("offset", pa.int64())
+"""Where a tar member's bytes begin in its tar; null for all other images."""
+
+MANIFEST: tuple[Any, ...] = (POSITION, *IMAGE, OFFSET)
 
 REJECTS: tuple[Any, ...] = (*IMAGE, *(field for field in STATUS if field.name != "duplicate_of"))
 """Columns of a bank's `rejects.parquet`: the images that are not in it, with the reason."""

@@ -10,23 +10,30 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ufd_ray.redaction import find_secret
+
 Device = Literal["cuda", "cpu"]
 Precision = Literal["fp32", "fp16", "bf16"]
 PreprocessMode = Literal["crop", "resize"]
 """`crop`: centre crop at the input size, no resize (the paper's). `resize`: shorter side first."""
 
 
-def _not_empty(place: str) -> str:
+def _is_a_place(place: str) -> str:
     if not place:
         raise ValueError("empty; expected a path or URI")
+    if secret := find_secret(place):
+        raise ValueError(f"{secret} in a URI ends up in records; give it to the environment")
     return place
 
 
 # Not `min_length`, for which pydantic wants UTF-8: a path may be any bytes.
-Place = Annotated[str, AfterValidator(_not_empty)]
-"""A path or URI. Never empty: an unset shell variable is no place."""
+Place = Annotated[str, AfterValidator(_is_a_place)]
+"""A path or URI without credentials. Never empty: an unset shell variable is no place."""
 
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+"""A run's name is one plain folder name, whatever the storage."""
+
+RunId = Annotated[str, Field(pattern=RUN_NAME)]
 
 
 class JobSettings(BaseModel):
@@ -38,7 +45,8 @@ class JobSettings(BaseModel):
 
     changes_no_row: ClassVar[frozenset[str]] = frozenset(
         {"device", "batch_size", "num_encoders", "dry_run", "max_error_rate", "run_id", "output"}
-        | {"fetch_timeout_s", "rows_per_file", "weights", "progress_s", "num_workers"}
+        | {"fetch_timeout_s", "rows_per_file", "weights", "progress_s", "num_workers", "lease_s"}
+        | {"fetch_attempts", "allow_http", "reuse_embeddings"}
     )
     """Settings that may differ between two submissions of what is the same work."""
 
@@ -66,14 +74,18 @@ class ImageSettings(JobSettings):
 
     input: list[Place] = Field(
         min_length=1,
-        description="prefix or folder of images, or a manifest (.parquet, .csv, .jsonl, .txt);"
-        " repeatable",
+        description="prefix or folder of images, a manifest (.parquet, .csv, .jsonl, .txt), a .tar,"
+        " a range of them (b/{00000..00127}.tar), Parquet with image bytes, or the manifest.json of"
+        " an S3 Inventory; repeatable",
     )
     include: list[str] = Field(
         [], description="only names below the prefix that match this glob; repeatable"
     )
     exclude: list[str] = Field(
         [], description="no names below the prefix that match this glob; repeatable"
+    )
+    image_column: str | None = Field(
+        None, description="column of image bytes in Parquet, where there are several"
     )
     limit: int | None = Field(None, ge=1, description="only the first N images of the listing")
     max_bytes: int = Field(
@@ -82,8 +94,20 @@ class ImageSettings(JobSettings):
     max_pixels: int = Field(
         100_000_000, ge=1, description="largest width × height that is decoded, in pixels"
     )
+    decode_timeout_s: float = Field(
+        20.0, gt=0, description="longest time for decoding one image, in seconds"
+    )
+    decode_memory_mb: int = Field(
+        2048, ge=256, description="memory of the process that decodes, in MiB"
+    )
     fetch_timeout_s: float = Field(
-        60.0, gt=0, description="longest wait for one object, retries included, in seconds"
+        60.0, gt=0, description="longest wait in one try at an object, in seconds"
+    )
+    fetch_attempts: int = Field(
+        4, ge=1, description="tries for one object before it is an error row"
+    )
+    allow_http: bool = Field(
+        False, description="read images that a manifest names by http:// or https:// as well"
     )
     max_error_rate: float = Field(
         0.1, ge=0, le=1, description="share of failed images above which the exit status is 3"
@@ -137,11 +161,35 @@ class BuildBankSettings(ImageSettings):
 class ScoreSettings(ImageSettings):
     """Score images with a feature bank, a probe, or both: one row an image, as Parquet."""
 
+    input: list[Place] = Field(
+        [], description=ImageSettings.model_fields["input"].description or ""
+    )
+    from_run: list[RunId] = Field(
+        [],
+        description="instead of --input: published run of ROOT, whose images are scored again from"
+        " their kept embeddings; repeatable",
+    )
+    retry_failed: RunId | None = Field(
+        None,
+        description="instead of --input: published run of ROOT, whose images with transient errors"
+        " are tried again",
+    )
     output: Place = Field(description="root folder or URI; the run is written to ROOT/runs/RUN_ID")
     bank: Place | None = Field(None, description="folder or URI of a feature bank")
     probe: Place | None = Field(None, description="folder or URI of a probe")
-    run_id: str | None = Field(
-        None, pattern=_NAME, description="the run's name and idempotency key; without it, the time"
+    run_id: RunId | None = Field(
+        None, description="the run's name and idempotency key; without it, the time"
+    )
+    lease_s: float = Field(
+        60.0,
+        gt=0,
+        description="seconds without a sign of life after which a run's driver counts as dead",
+    )
+    reuse_embeddings: bool = Field(
+        True, description="take kept embeddings of ROOT's runs for bytes that were seen before"
+    )
+    incremental: bool = Field(
+        False, description="only images that are new or changed since ROOT's published runs"
     )
     k: int = Field(9, ge=1, le=100, description="neighbours that vote, and are kept as evidence")
     decide_by: Literal["probe", "neighbors"] | None = Field(
@@ -149,6 +197,28 @@ class ScoreSettings(ImageSettings):
     )
     keep_embeddings: bool = Field(False, description="publish the embeddings beside the scores")
     rows_per_file: int = Field(100_000, ge=1, description="rows in one published file")
+
+    @field_validator("from_run", mode="before")
+    @classmethod
+    def _one_run_is_a_list_of_one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _has_images(self) -> Self:
+        given = [
+            "--" + name.replace("_", "-")
+            for name in ("input", "from_run", "retry_failed")
+            if getattr(self, name)
+        ]
+        if not given:
+            raise ValueError("--input is required (or --from-run, or --retry-failed)")
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} exclude each other: give one of them")
+        if self.incremental and not self.input:
+            raise ValueError(
+                "--incremental needs --input: it leaves out what has not changed there"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_a_detector(self) -> Self:
@@ -164,6 +234,13 @@ class ScoreSettings(ImageSettings):
     def decider(self) -> Literal["probe", "neighbors"]:
         """The detector whose word the verdict is."""
         return self.decide_by or ("probe" if self.probe else "neighbors")
+
+
+class CurrentSettings(JobSettings):
+    """Write the newest row of every image, over all published runs, to ROOT/current."""
+
+    output: Place = Field(description="root folder or URI, as the runs had it")
+    rows_per_file: int = Field(100_000, ge=1, description="rows in one file")
 
 
 class FitProbeSettings(JobSettings):

@@ -13,7 +13,7 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
     from ufd_ray.encoders import Encoder
-    from ufd_ray.pipeline import build_bank, fit_probe, score
+    from ufd_ray.pipeline import build_bank, fit_probe, run, score
     from ufd_ray.pipeline.cluster import Cluster
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
@@ -21,6 +21,7 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for job in (build_bank, score):
         monkeypatch.setattr(job, "join_cluster", lambda: Cluster(1, 2, 0))
+    for job in (build_bank, run):
         monkeypatch.setattr(job, "make_flow", refuse)
     monkeypatch.setattr(fit_probe, "join_cluster", refuse)
     monkeypatch.setattr(Encoder, "load", refuse)

@@ -13,7 +13,7 @@ import pytest
 from tests.crawl.handmade import HERE
 from ufd_ray.errors import AccountsError
 from ufd_ray.pipeline.publishing import Census, publish_scores
-from ufd_ray.schema import POSITION, SCORES
+from ufd_ray.schema import MANIFEST, POSITION, SCORES
 from ufd_ray.storage import PublishedFile, RunFolder, image_id
 
 NUM_IMAGES = 12
@@ -30,6 +30,10 @@ def run(tmp_path: Path) -> RunFolder:
     for number in range(NUM_PARTS):
         rows = [_row(position) for position in order[number::NUM_PARTS]]
         pq.write_table(pa.Table.from_pylist(rows, schema), part(run, number))
+    Path(run.manifest).mkdir()
+    listed = [_row(position) for position in range(NUM_IMAGES)]
+    manifest = pa.Table.from_pylist(listed, pa.schema(MANIFEST))
+    pq.write_table(manifest, Path(run.manifest, "part-00000.parquet"))
     return run
 
 
@@ -55,7 +59,11 @@ def part(run: RunFolder, number: int) -> Path:
 
 
 def publish(run: RunFolder) -> tuple[list[PublishedFile], Census]:
-    return publish_scores(run, NUM_IMAGES, (), 5, "probe", {"ufd_ray.run_id": "a"})
+    return publish_scores(run, NUM_IMAGES, 5, "probe", {"ufd_ray.run_id": "a"})
+
+
+def named(*positions: int) -> str:
+    return ", ".join(_row(position)["image_id"] for position in positions)
 
 
 def test_rows_come_out_in_the_order_of_the_manifest(run: RunFolder) -> None:
@@ -88,31 +96,31 @@ def publication_fails(run: RunFolder) -> str:
 def test_lost_rows_are_named(run: RunFolder) -> None:
     part(run, 1).unlink()
     assert publication_fails(run) == (
-        "12 images went in, 9 rows came out: 3 lost (positions 0, 8, 9). Nothing was published."
+        f"12 images went in, 9 rows came out: 3 lost ({named(0, 8, 9)}). Nothing was published."
     )
 
 
 def test_double_rows_are_named(run: RunFolder) -> None:
     shutil.copy(part(run, 2), part(run, 9))
     assert publication_fails(run) == (
-        "12 images went in, 15 rows came out: 3 double (positions 1, 4, 7). Nothing was published."
+        f"12 images went in, 15 rows came out: 3 double ({named(1, 4, 7)}). Nothing was published."
     )
 
 
 def test_as_many_rows_as_images_are_not_enough(run: RunFolder) -> None:
     shutil.copy(part(run, 2), part(run, 1))
     said = publication_fails(run)
-    assert "12 images went in, 12 rows came out: 3 lost (positions 0, 8, 9)" in said
-    assert "3 double (positions 1, 4, 7)" in said
+    assert f"12 images went in, 12 rows came out: 3 lost ({named(0, 8, 9)})" in said
+    assert f"3 double ({named(1, 4, 7)})" in said
 
 
 def test_rows_of_no_image_are_named(run: RunFolder) -> None:
     foreign = pa.Table.from_pylist([_row(12)], pa.schema([POSITION, *SCORES]))
     pq.write_table(foreign, part(run, 9))
-    assert "1 foreign (positions 12)" in publication_fails(run)
+    assert "1 foreign (position 12)" in publication_fails(run)
 
 
 def test_no_rows_at_all(run: RunFolder) -> None:
     for number in range(NUM_PARTS):
         part(run, number).unlink()
-    assert "12 lost (positions 0, 1, 2, 3, 4, …)" in publication_fails(run)
+    assert f"12 lost ({named(0, 1, 2, 3, 4)}, …)" in publication_fails(run)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.crawl.handmade import HERE, make_bank
 from tests.crawl.runs import Ended, read_folder, run_here, run_script
+from ufd_ray.pipeline.pairing import Detectors
 from ufd_ray.pipeline.score import score
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import write_document
@@ -20,7 +22,8 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "runs" / "nightly"
     folder.mkdir(parents=True)
     settings = ScoreSettings(input=["images"], output=".", bank=f"{tmp_path}/bank", k=3)
-    content = {"format_version": 1, "outcome": "published", "fingerprint": settings.fingerprint()}
+    fingerprint = settings.fingerprint() | Detectors.read(settings, HERE).contents()
+    content = {"format_version": 1, "outcome": "published", "fingerprint": fingerprint}
     write_document(str(folder), "run.json", content, HERE)
     (folder / "_SUCCESS").touch()
     return folder
@@ -67,11 +70,16 @@ def test_other_settings_are_refused_with_the_difference(run: Path) -> None:
 
 
 @pytest.mark.usefixtures("nothing_starts")
-def test_an_unfinished_run_is_refused(run: Path) -> None:
-    (run / "_SUCCESS").unlink()
+def test_another_bank_in_the_same_place_is_other_work(run: Path) -> None:
+    path = run.parents[1] / "bank" / "bank.json"
+    bank = json.loads(path.read_text())
+    bank["shards"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps(bank))
     ended = submit(run)
     assert ended.status == 2
-    assert ended.err.startswith("error: --run-id nightly is unfinished (outcome 'published')")
+    assert ended.err.startswith(
+        "error: --run-id nightly belongs to a run with other settings: bank_content was '"
+    )
 
 
 @pytest.mark.usefixtures("nothing_starts")

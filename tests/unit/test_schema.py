@@ -52,8 +52,9 @@ def test_columns_of_the_scores() -> None:
 
 
 def test_columns_of_a_manifest() -> None:
-    assert [field.name for field in schema.MANIFEST] == ["position", *(n for n, _ in SCORES[:6])]
-    assert schema.POSITION.type == pa.int64()
+    names = [field.name for field in schema.MANIFEST]
+    assert names == ["position", *(n for n, _ in SCORES[:6]), "offset"]
+    assert schema.POSITION.type == schema.OFFSET.type == pa.int64()
     assert [(f.name, f.type) for f in schema.LABELS] == [
         ("label", pa.int8()),
         ("source", pa.string()),

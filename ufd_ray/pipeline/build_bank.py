@@ -67,8 +67,9 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
             flow = make_flow(settings, plan, encoder, cluster, storage)
             with work_begun():
                 with progress_lines(flow.tally, "encode", num_images, settings.progress_s):
-                    flow.append(flow.embed(manifest), parts)
-                return _publish(settings, storage, plan, encoder, parts, num_images)
+                    flow.append(flow.embed(flow.read(manifest)), parts)
+                rows = Parts(parts, manifest, storage)
+                return _publish(settings, storage, plan, encoder, rows, num_images)
         finally:
             tidy_up(scratch, storage)
 
@@ -89,10 +90,9 @@ def _publish(
     storage: StorageOptions,
     plan: EncoderPlan,
     encoder: EncoderIdentity,
-    parts_uri: str,
+    parts: Parts,
     num_images: int,
 ) -> Outcome:
-    parts = Parts(parts_uri, storage)
     parts.check_accounts(num_images)
     rejects, shards = [], []
     counts: dict[str, Counter[str]] = {n: Counter() for n in ("label", "source", "split", "view")}

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
 import torch
 
 from ufd_ray.encoders import (
@@ -22,7 +26,7 @@ from ufd_ray.pipeline.inputs import storage_options
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import pixel_batch, put_errors
 from ufd_ray.settings import ImageSettings, Precision, PreprocessMode
-from ufd_ray.storage import StorageOptions, embedding_column, object_exists
+from ufd_ray.storage import KeptEmbeddings, StorageOptions, embedding_column, object_exists
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ class EncodeImages:
         expected: the identity that bank and probe were made with.
         storage: how storage is reached.
         encoders_a_node: workers that share a node's cores.
+        kept: reference to the index of embeddings that are kept (`find_kept`); None: of none.
         tally: where times are reported; None: nowhere.
 
     Raises:
@@ -115,6 +120,7 @@ class EncodeImages:
         expected: EncoderIdentity,
         storage: StorageOptions,
         encoders_a_node: int = 1,
+        kept: Any = None,
         tally: Any = None,
     ) -> None:
         if plan.device == "cpu":
@@ -123,6 +129,7 @@ class EncodeImages:
         self._failure: UfdError | None = None
         try:
             self._encoder = plan.load(storage, expected)
+            self._kept = None if kept is None else KeptEmbeddings(ray.get(kept), storage)
         except UfdError as error:
             self._failure = error
         self._dtype = np.dtype(plan.dtype)
@@ -141,9 +148,11 @@ class EncodeImages:
         if self._failure is not None:
             raise self._failure
         encoder = self._encoder
-        with timed(self._tally, "encode", len(rows)) as counts:
-            pixels, valid = pixel_batch(rows["pixels"], encoder.input_size)
-            embeddings = np.zeros((len(rows), encoder.dim), self._dtype)
+        embeddings = np.zeros((len(rows), encoder.dim), self._dtype)
+        known = self._recall(rows, embeddings)
+        with timed(self._tally, "encode", len(rows) - int(known.sum())) as counts:
+            fresh = pc.if_else(pa.array(known), pa.scalar(None, pa.large_binary()), rows["pixels"])
+            pixels, valid = pixel_batch(fresh, encoder.input_size)
             with np.errstate(over="ignore"):  # float16 may overflow: `usable` sees it
                 embeddings[valid] = encoder.encode(pixels).astype(self._dtype)
             # All zeros have no direction, so no cosine: as useless as a NaN.
@@ -152,3 +161,16 @@ class EncodeImages:
         rows = put_errors(rows, [_NOT_FINITE if bad else None for bad in valid & ~usable])
         column = embedding_column(embeddings, usable)
         return rows.drop_columns(["pixels"]).append_column("embedding", column)
+
+    def _recall(self, rows: Any, embeddings: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Fill in the embeddings that are kept; which rows these are."""
+        if self._kept is None:
+            return np.zeros(len(rows), dtype=bool)
+        sound = rows["pixels"].is_valid()
+        hashes = pc.if_else(sound, rows["content_hash"], None).to_pylist()
+        with timed(self._tally, "recall", 0) as counts:
+            found, known = self._kept.read(hashes)
+            counts["images"] = int(known.sum())
+        if found is not None:
+            embeddings[known] = found
+        return known

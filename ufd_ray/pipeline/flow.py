@@ -15,11 +15,14 @@ from ray.data import ActorPoolStrategy
 
 from ufd_ray.encoders import EncoderIdentity
 from ufd_ray.errors import SettingsError
+from ufd_ray.images import DecodeLimits
+from ufd_ray.pipeline.checkpoint import LeaveOut
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.detecting import DetectGenerated
 from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan
 from ufd_ray.pipeline.progress import start_tally
 from ufd_ray.pipeline.reading import decode_images, fetch_images
+from ufd_ray.pipeline.recalling import RecallEmbeddings
 from ufd_ray.settings import ImageSettings
 from ufd_ray.storage import FetchLimits, StorageOptions, open_filesystem, parse_uri
 
@@ -43,8 +46,8 @@ class Flow:
         num_encoders: encoder workers.
         encoders_a_node: how many of them share a node.
         batch_size: images that an encoder takes at once.
-        max_pixels: larger images are not decoded.
         limits: bounds of fetching.
+        decode_limits: bounds of decoding.
         storage: how storage is reached.
         tally: where the stages report.
     """
@@ -54,20 +57,25 @@ class Flow:
     num_encoders: int
     encoders_a_node: int
     batch_size: int
-    max_pixels: int
     limits: FetchLimits
+    decode_limits: DecodeLimits
     storage: StorageOptions
     tally: Any
 
-    def embed(self, manifest: str) -> Any:
-        """Manifest → rows with embeddings, as a lazy Ray data set."""
+    def read(self, manifest: str, left_out: LeaveOut | None = None) -> Any:
+        """Manifest → rows, but for those `left_out`, as a lazy Ray data set."""
         rows = ray.data.read_parquet(
             parse_uri(manifest).path,
             filesystem=open_filesystem(parse_uri(manifest), self.storage),
             partitioning=None,  # a folder named `date=…` above the manifest is no column of it
             num_cpus=_LIGHT,
         )
-        rows = rows.repartition(target_num_rows_per_block=_ROWS_PER_BLOCK)
+        if left_out is not None:
+            rows = rows.map_batches(left_out, batch_size=None, num_cpus=_LIGHT, **_ARROW)
+        return rows.repartition(target_num_rows_per_block=_ROWS_PER_BLOCK)
+
+    def embed(self, rows: Any, kept: Any = None) -> Any:
+        """Rows → rows with embeddings; those that are `kept` (`find_kept`) are not made again."""
         rows = rows.map_batches(
             partial(fetch_images, storage=self.storage, limits=self.limits, tally=self.tally),
             batch_size=_FILES_IN_MEMORY,
@@ -79,7 +87,7 @@ class Flow:
                 decode_images,
                 mode=self.encoder.preprocess,
                 size=self.encoder.input_size,
-                max_pixels=self.max_pixels,
+                limits=self.decode_limits,
                 tally=self.tally,
             ),
             batch_size=_FILES_IN_MEMORY,
@@ -94,12 +102,30 @@ class Flow:
                 self.encoder,
                 self.storage,
                 self.encoders_a_node,
+                kept,
                 self.tally,
             ),
             batch_size=self.batch_size,
             compute=ActorPoolStrategy(size=self.num_encoders),
             num_gpus=1 if on_gpu else 0,
             num_cpus=_LIGHT if on_gpu else 2 * _LIGHT,
+            **_ARROW,
+        )
+
+    def recall(self, rows: Any, kept: Any) -> Any:
+        """Rows of earlier runs → the same with the embeddings that those kept."""
+        return rows.map_batches(
+            RecallEmbeddings,
+            fn_constructor_args=(
+                kept,
+                self.encoder.dim,
+                self.plan.dtype,
+                self.storage,
+                self.tally,
+            ),
+            batch_size=_ROWS_PER_BLOCK,
+            compute=ActorPoolStrategy(size=self.num_encoders),
+            num_cpus=_LIGHT,
             **_ARROW,
         )
 
@@ -144,8 +170,8 @@ def make_flow(
         num_encoders=num_encoders,
         encoders_a_node=math.ceil(num_encoders / cluster.num_nodes),
         batch_size=settings.batch_size,
-        max_pixels=settings.max_pixels,
-        limits=FetchLimits(max_bytes=settings.max_bytes),
+        limits=FetchLimits.of(settings),
+        decode_limits=DecodeLimits.of(settings),
         storage=storage,
         tally=start_tally(),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,10 @@ from ufd_ray.storage import (
     read_probe,
     read_searchable,
 )
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,26 @@ class Detectors:
             "decider": self.settings.decider,
             "keep_embeddings": self.settings.keep_embeddings,
         }
+
+    def contents(self) -> dict[str, str]:
+        """What bank and probe are, wherever they lie: part of a run's fingerprint."""
+        found = {"encoder_id": self.encoder.encoder_id}
+        if self.bank:
+            found["bank_content"] = _digest([shard["sha256"] for shard in self.bank.shards])
+        if self.probe:
+            numbers = [self.probe.weight.tobytes().hex(), self.probe.bias, self.probe.threshold]
+            found["probe_content"] = _digest(numbers)
+        return found
+
+    def detector_id(self, plan: EncoderPlan) -> str:
+        """A short hash of all that a verdict depends on, but the image."""
+        return _digest(
+            [
+                self.contents(),
+                [plan.precision, self.dtype],
+                [self.settings.decider, self.threshold, self.settings.k],
+            ]
+        )
 
     def describe(self, plan: EncoderPlan) -> dict[str, Any]:
         """What is the same for all rows of a run, as `run.json` and the files' metadata have it."""

@@ -56,13 +56,17 @@ def read_tally(tally: Any) -> dict[str, Any] | None:
 
 @contextmanager
 def timed(tally: Any, stage: str, num_images: int) -> Iterator[Counter[str]]:
-    """Report a batch's time to the tally; the block may count its `errors` in what it is given."""
-    counts: Counter[str] = Counter()
+    """Report a batch's time to the tally.
+
+    The block may count its `errors` in what it is given, and its `images` where it learns only then
+    how many they are.
+    """
+    counts: Counter[str] = Counter(images=num_images)
     begun = time.perf_counter()
     yield counts
     if tally is not None:
         seconds = time.perf_counter() - begun
-        tally.add.remote(stage, num_images, seconds, counts["errors"])
+        tally.add.remote(stage, counts["images"], seconds, counts["errors"])
 
 
 @contextmanager

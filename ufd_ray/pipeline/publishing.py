@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,14 @@ import pyarrow.compute as pc
 
 from ufd_ray.report import HISTOGRAM_EDGES
 from ufd_ray.schema import DECIDING, SCORES
-from ufd_ray.storage import Parts, PublishedFile, RunFolder, write_table
+from ufd_ray.storage import (
+    ROWS_PER_GROUP,
+    Parts,
+    PublishedFile,
+    RunFolder,
+    check_files,
+    write_table,
+)
 
 
 @dataclass
@@ -67,32 +74,34 @@ class Census:
 def publish_scores(
     run: RunFolder,
     num_images: int,
-    further: tuple[Any, ...],
     rows_per_file: int,
     decider: str,
     metadata: dict[str, str],
 ) -> tuple[list[PublishedFile], Census]:
-    """Write `scores/`, and `embeddings/` where the parts have some.
+    """Write `scores/`, and `embeddings/` where the parts have some, and read them back.
 
     Args:
         run: the run.
         num_images: rows of its manifest.
-        further: fields of the manifest's further columns.
         rows_per_file: rows in one published file.
         decider: the detector whose score the histogram shows.
         metadata: run constants for the files' own metadata.
 
     Raises:
-        AccountsError: rows were lost or doubled; nothing is written then.
+        AccountsError: rows were lost or doubled, or a file is not what was written.
         StorageError: a file cannot be written.
     """
-    parts = Parts(run.parts, run.options)
+    parts = Parts(run.parts, run.manifest, run.options)
     parts.check_accounts(num_images)
-    schema = pa.schema([*SCORES, *further])
+    schema = pa.schema([*SCORES, *parts.further])
     census = Census()
     files: list[PublishedFile] = []
-    tables: Iterator[Any] = parts.ranges(num_images, rows_per_file)
-    firsts = parts.first_with_same_content()
+    tables: Iterable[Any] = [schema.empty_table()]  # at least one file, for no rows as well
+    firsts = pa.table({name: pa.array([], pa.string()) for name in ("content_hash", "first_id")})
+    if num_images:
+        tables = parts.ranges(num_images, rows_per_file)
+        firsts = parts.first_with_same_content()
+    run.clear_published()
     for number, rows in enumerate(tables):
         scores = _fill_duplicate_of(rows, firsts).select(schema.names).cast(schema)
         census.add(scores, decider)
@@ -101,7 +110,12 @@ def publish_scores(
         if "embedding" in rows.column_names:
             kept = rows.select(["image_id", "content_hash", "embedding"])
             kept = kept.filter(pc.is_valid(kept["embedding"]))
-            files.append(write_table(run.uri, f"embeddings/{name}", kept, run.options, metadata))
+            files.append(
+                write_table(
+                    run.uri, f"embeddings/{name}", kept, run.options, metadata, ROWS_PER_GROUP
+                )
+            )
+    check_files(run.uri, files, num_images, run.options)
     return files, census
 
 

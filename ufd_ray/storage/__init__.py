@@ -8,11 +8,29 @@ from ufd_ray.storage.banks import (
     read_searchable,
     read_shards,
 )
-from ufd_ray.storage.documents import outcome_of_earlier, read_document, write_document
-from ufd_ray.storage.fetching import Fetched, FetchLimits, Known, fetch
-from ufd_ray.storage.inputs import Inputs, folder_label
+from ufd_ray.storage.columns import folder_label
+from ufd_ray.storage.current import Current, write_current
+from ufd_ray.storage.documents import (
+    describe_differences,
+    outcome_of_earlier,
+    read_document,
+    write_document,
+)
+from ufd_ray.storage.embeddings import (
+    ROWS_PER_GROUP,
+    EmbeddingIndex,
+    KeptEmbeddings,
+    embedding_files,
+    index_embeddings,
+)
+from ufd_ray.storage.fetching import fetch
+from ufd_ray.storage.history import PublishedRun, published_runs
+from ufd_ray.storage.inputs import Inputs
+from ufd_ray.storage.known import Fetched, FetchLimits, Known
+from ufd_ray.storage.leases import Lease
+from ufd_ray.storage.ledger import Ledger
 from ufd_ray.storage.listing import ObjectInfo, list_prefix
-from ufd_ray.storage.manifests import ManifestInfo, number_images, write_manifest
+from ufd_ray.storage.manifests import ManifestInfo, select_images, write_manifest
 from ufd_ray.storage.objects import (
     check_writable,
     delete_folder,
@@ -25,50 +43,68 @@ from ufd_ray.storage.objects import (
     write_object,
 )
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
-from ufd_ray.storage.publication import Parts, PublishedFile, write_table
+from ufd_ray.storage.publication import Parts, PublishedFile, check_files, write_table
+from ufd_ray.storage.reruns import failed_images, find_runs, is_own, scored_images
 from ufd_ray.storage.runs import RunFolder, new_run_id, utc_now
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import image_id, join_uri, parse_uri
 
 __all__ = [
+    "ROWS_PER_GROUP",
     "BankInfo",
+    "Current",
+    "EmbeddingIndex",
     "FetchLimits",
     "Fetched",
     "Inputs",
+    "KeptEmbeddings",
     "Known",
+    "Lease",
+    "Ledger",
     "ManifestInfo",
     "ObjectInfo",
     "Parts",
     "ProbeFiles",
     "PublishedFile",
+    "PublishedRun",
     "RunFolder",
     "StorageOptions",
+    "check_files",
     "check_writable",
     "delete_folder",
     "delete_object",
+    "describe_differences",
     "embedding_column",
+    "embedding_files",
     "embedding_matrix",
+    "failed_images",
     "fetch",
+    "find_runs",
     "folder_label",
     "image_id",
+    "index_embeddings",
+    "is_own",
     "join_uri",
     "list_folder",
     "list_prefix",
     "local_copy",
     "new_run_id",
-    "number_images",
     "object_exists",
     "open_filesystem",
     "outcome_of_earlier",
     "parse_uri",
+    "published_runs",
     "read_bank_info",
     "read_document",
     "read_object",
     "read_probe",
     "read_searchable",
     "read_shards",
+    "scored_images",
+    "select_images",
     "tidy_up",
     "utc_now",
+    "write_current",
     "write_document",
     "write_manifest",
     "write_object",

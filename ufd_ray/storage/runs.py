@@ -1,4 +1,4 @@
-"""A run's folder `ROOT/runs/RUN_ID`: claimed once, published whole, `_SUCCESS` last of all."""
+"""A run's folder `ROOT/runs/RUN_ID`: begun, taken up again, published whole, `_SUCCESS` last."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from typing import Any
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.outcome import Outcome
 from ufd_ray.storage.documents import describe_differences, find_document, write_document
-from ufd_ray.storage.objects import (
-    delete_folder,
-    object_exists,
-    write_object,
-)
+from ufd_ray.storage.objects import delete_folder, delete_object, object_exists, write_object
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
@@ -48,66 +44,90 @@ class RunFolder:
         """Where rows are appended until publication."""
         return join_uri(self.uri, "parts")
 
+    @property
+    def checkpoint(self) -> str:
+        """Which rows lie in `parts/`, as Ray Data keeps account of them."""
+        return join_uri(self.uri, "checkpoint")
+
     def published(self, fingerprint: dict[str, Any]) -> Outcome | None:
         """How this very run ended, if it has been published and nothing is left to do.
 
         Args:
-            fingerprint: the settings that decide what comes out.
+            fingerprint: what decides the rows, as far as it is known by now.
 
         Raises:
-            SettingsError: the name belongs to another run, or to an unfinished one.
+            SettingsError: the name belongs to another run.
+        """
+        earlier = self.earlier(fingerprint)
+        if earlier is None or not object_exists(join_uri(self.uri, "_SUCCESS"), self.options):
+            return None
+        return Outcome.of(earlier.get("outcome"))
+
+    def earlier(self, fingerprint: dict[str, Any]) -> dict[str, Any] | None:
+        """The `run.json` of this very run, if it was begun before. Arguments as for `published`.
+
+        Raises:
+            SettingsError: the name belongs to another run.
         """
         earlier = find_document(self.uri, "run.json", f"--output {self.root}", self.options)
         if earlier is None:
             return None
-        if differences := describe_differences(earlier.get("fingerprint", {}), fingerprint):
+        then = earlier.get("fingerprint", {})
+        if differences := describe_differences(
+            {name: then.get(name) for name in fingerprint}, fingerprint
+        ):
             raise SettingsError(
                 f"--run-id {self.run_id} belongs to a run with other settings: {differences};"
                 " choose another id"
             )
-        if not object_exists(join_uri(self.uri, "_SUCCESS"), self.options):
-            raise SettingsError(
-                f"--run-id {self.run_id} is unfinished (outcome {earlier.get('outcome')!r}) and"
-                " cannot be taken up again; choose another id"
-            )
-        return Outcome.of(earlier.get("outcome"))
+        return earlier
 
-    def claim(self, content: dict[str, Any]) -> None:
-        """Take the name for this run; a name is taken once.
-
-        Args:
-            content: the first `run.json`.
+    def record(self, content: dict[str, Any]) -> None:
+        """Bring `run.json` up to date.
 
         Raises:
-            SettingsError: another run has taken it, or nothing can be written there.
+            StorageError: it cannot be written.
+        """
+        write_document(self.uri, "run.json", content, self.options)
+
+    def begin(self, content: dict[str, Any]) -> None:
+        """Write the first `run.json`, with nothing beside it that an earlier try has left.
+
+        Raises:
+            SettingsError: nothing can be written there.
         """
         try:
-            write_document(self.uri, "run.json", content, self.options, if_absent=True)
-        except FileExistsError as error:
-            raise SettingsError(
-                f"--run-id {self.run_id} has just been taken by another run; choose another id"
-            ) from error
+            for folder in (self.manifest, self.parts, self.checkpoint):
+                delete_folder(folder, self.options)
+            self.record(content)
         except StorageError as error:
             raise SettingsError(f"--output {self.root}: not writable ({error})") from error
 
     def release(self) -> None:
-        """Give the name back: nothing was begun under it."""
-        delete_folder(self.uri, self.options)
+        """Give the name back: nothing was begun under it. Its lease goes by itself, after this."""
+        delete_folder(self.manifest, self.options)
+        delete_object(join_uri(self.uri, "run.json"), self.options)
+
+    def clear_published(self) -> None:
+        """Delete what a publication that did not come to its end has left."""
+        for name in ("scores", "embeddings"):
+            delete_folder(join_uri(self.uri, name), self.options)
 
     def finish(self, content: dict[str, Any], report: str) -> None:
-        """Write `report.html` and `run.json`, drop the parts and, last of all, say `_SUCCESS`."""
+        """Write `report.html` and the `run.json` that says how the run ended, and seal it."""
         write_object(
             join_uri(self.uri, "report.html"),
             report.encode("utf-8", "backslashreplace"),
             self.options,
         )
-        write_document(self.uri, "run.json", content, self.options)
-        delete_folder(self.parts, self.options)
-        write_object(join_uri(self.uri, "_SUCCESS"), b"", self.options)
+        self.record(content)
+        self.seal()
 
-    def fail(self, content: dict[str, Any]) -> None:
-        """Leave a `run.json` that says so; nothing is published."""
-        write_document(self.uri, "run.json", content, self.options)
+    def seal(self) -> None:
+        """Drop what only the work needed and, last of all, say `_SUCCESS`."""
+        delete_folder(self.parts, self.options)
+        delete_folder(self.checkpoint, self.options)
+        write_object(join_uri(self.uri, "_SUCCESS"), b"", self.options)
 
 
 def new_run_id() -> str:

@@ -36,30 +36,37 @@ def test_places(run: RunFolder, tmp_path: Path) -> None:
     assert run.uri == f"{tmp_path}/runs/nightly"
     assert run.manifest == f"{tmp_path}/runs/nightly/manifest"
     assert run.parts == f"{tmp_path}/runs/nightly/parts"
+    assert run.checkpoint == f"{tmp_path}/runs/nightly/checkpoint"
 
 
-def test_an_unknown_name_is_free_and_taken_once(run: RunFolder) -> None:
+def test_an_unknown_name_is_free(run: RunFolder) -> None:
     assert run.published(THESE) is None
-    run.claim(begun())
-    with pytest.raises(SettingsError, match="--run-id nightly has just been taken"):
-        run.claim(begun())
+    assert run.earlier(THESE) is None
+
+
+def test_a_run_begins_with_nothing_that_an_earlier_try_has_left(run: RunFolder) -> None:
+    for folder in (run.manifest, run.parts, run.checkpoint):
+        write_object(f"{folder}/part-00007.parquet", b"x", OPTIONS)
+    run.begin(begun())
+    names = [uri.removeprefix(run.uri + "/") for uri in list_folder(run.uri, OPTIONS)]
+    assert names == ["run.json"]
 
 
 def test_a_published_run_with_the_same_settings_is_done(run: RunFolder) -> None:
-    run.claim(begun())
+    run.begin(begun())
     run.finish(begun("published"), "<p>report</p>")
     assert run.published(THESE) is Outcome.PUBLISHED
     assert run.published(dict(reversed(THESE.items()))) is Outcome.PUBLISHED
 
 
 def test_a_run_with_too_many_errors_stays_one(run: RunFolder) -> None:
-    run.claim(begun())
+    run.begin(begun())
     run.finish(begun("published_with_errors"), "")
     assert run.published(THESE) is Outcome.PUBLISHED_WITH_ERRORS
 
 
 def test_other_settings_are_refused_with_the_difference(run: RunFolder) -> None:
-    run.claim(begun())
+    run.begin(begun())
     for _ in range(2):
         with pytest.raises(SettingsError) as caught:
             run.published({"k": 5, "input": ["/photos"], "limit": 3})
@@ -70,13 +77,21 @@ def test_other_settings_are_refused_with_the_difference(run: RunFolder) -> None:
         run.finish(begun("published"), "")
 
 
-def test_an_unfinished_run_is_refused(run: RunFolder) -> None:
-    run.claim(begun())
-    with pytest.raises(SettingsError, match=r"is unfinished \(outcome 'running'\)"):
-        run.published(THESE)
-    run.fail(begun("failed"))
-    with pytest.raises(SettingsError, match=r"is unfinished \(outcome 'failed'\)"):
-        run.published(THESE)
+def test_what_is_not_known_yet_is_not_compared(run: RunFolder) -> None:
+    run.begin(begun() | {"fingerprint": THESE | {"precision_used": "fp16"}})
+    assert run.earlier(THESE) is not None
+    with pytest.raises(SettingsError, match="precision_used was 'fp16', is 'fp32'"):
+        run.earlier(THESE | {"precision_used": "fp32"})
+
+
+@pytest.mark.parametrize("outcome", ["running", "failed"])
+def test_an_unfinished_run_is_to_be_taken_up_again(run: RunFolder, outcome: str) -> None:
+    run.begin(begun())
+    run.record(begun(outcome))
+    assert run.published(THESE) is None
+    earlier = run.earlier(THESE)
+    assert earlier is not None
+    assert earlier["outcome"] == outcome
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format_version": 1}'])
@@ -88,16 +103,17 @@ def test_a_damaged_run_is_refused_in_one_line(run: RunFolder, text: str) -> None
 
 
 def test_a_released_name_is_free_again(run: RunFolder) -> None:
-    run.claim(begun())
+    run.begin(begun())
     write_object(f"{run.manifest}/part-00000.parquet", b"x", OPTIONS)
     run.release()
     assert list_folder(run.uri, OPTIONS) == []
-    run.claim(begun())
+    run.begin(begun())
 
 
 def test_a_finished_run_is_whole(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    run.claim(begun())
+    run.begin(begun())
     write_object(f"{run.parts}/0.parquet", b"x", OPTIONS)
+    write_object(f"{run.checkpoint}/0.parquet", b"x", OPTIONS)
     order: list[str] = []
     from ufd_ray.storage import objects
 
@@ -122,7 +138,16 @@ def test_a_root_that_cannot_be_written_is_a_setting(tmp_path: Path) -> None:
     for root in (f"{tmp_path}/file", "/proc/nowhere"):
         run = RunFolder(root, "r", OPTIONS)
         with pytest.raises(SettingsError, match=f"--output {root}: not writable"):
-            run.claim(begun())
+            run.begin(begun())
+
+
+def test_what_an_unfinished_publication_left_is_cleared(run: RunFolder) -> None:
+    run.begin(begun())
+    for name in ("scores/part-00003.parquet", "embeddings/part-00003.parquet"):
+        write_object(f"{run.uri}/{name}", b"x", OPTIONS)
+    run.clear_published()
+    names = [uri.removeprefix(run.uri + "/") for uri in list_folder(run.uri, OPTIONS)]
+    assert names == ["run.json"]
 
 
 def test_ids_of_runs_sort_by_time_and_differ() -> None:

@@ -1,0 +1,91 @@
+"""Which rows of a run are done already: Ray Data's own checkpoint, in the run's folder.
+
+Ray Data announces the rows of a file, writes the file, then commits the announcement; what was
+announced and never committed it deletes when the run is taken up again. Leaving out the rows that
+are done is our own one statement, by one bit an image: Ray Data's filter is an actor that asks for
+a whole CPU and 1 GiB of memory, and on a machine of two CPUs waits for them for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import ray
+import ray.data
+from ray.data.checkpoint import CheckpointConfig, CheckpointManager
+
+from ufd_ray.schema import POSITION
+from ufd_ray.storage import RunFolder, list_folder, open_filesystem, parse_uri
+
+_PENDING = ".pending.parquet"
+"""Ends the names of announcements that are not committed."""
+
+
+def rows_done(run: RunFolder, num_images: int) -> npt.NDArray[np.bool_]:
+    """Which rows of the manifest lie in `parts/` for good: (num_images,), by position.
+
+    Raises:
+        StorageError: the checkpoint cannot be listed.
+        OSError: it cannot be read.
+    """
+    done = np.zeros(num_images, dtype=bool)
+    filesystem = open_filesystem(parse_uri(run.checkpoint), run.options)
+    paths = [
+        parse_uri(uri).path
+        for uri in list_folder(run.checkpoint, run.options)
+        if uri.endswith(".parquet") and not uri.endswith(_PENDING)
+    ]
+    with ThreadPoolExecutor(16) as pool:
+        for rows in pool.map(lambda path: pq.read_table(path, filesystem=filesystem), paths):
+            done[np.asarray(rows[POSITION.name])] = True
+    return done
+
+
+class LeaveOut:
+    """Ray stage, a function of one Arrow table: only the rows that are not done yet.
+
+    Args:
+        done: (num_images,), by position.
+    """
+
+    def __init__(self, done: npt.NDArray[np.bool_]) -> None:
+        self._bits = ray.put(np.packbits(done))
+
+    def __call__(self, rows: Any) -> Any:
+        """`pa.Table` with `position` → some of its rows."""
+        positions = np.asarray(rows[POSITION.name])
+        done = ray.get(self._bits)[positions // 8] >> (7 - positions % 8) & 1
+        return rows.filter(pa.array(done == 0))
+
+
+class _Recovery(CheckpointManager):  # type: ignore[misc] # Ray has no types
+    def load_checkpoint(
+        self, data_file_dir: str | None = None, data_file_filesystem: Any = None
+    ) -> tuple[None, int]:
+        """Delete what was never committed; nothing for Ray Data's filter to leave out."""
+        self._clean_pending_checkpoints(data_file_dir, data_file_filesystem)
+        return None, 0
+
+
+@contextmanager
+def checkpointed(run: RunFolder) -> Iterator[None]:
+    """Flows of this block note the rows that they append."""
+    context = ray.data.DataContext.get_current()
+    context.checkpoint_config = CheckpointConfig(
+        id_column=POSITION.name,
+        checkpoint_path=parse_uri(run.checkpoint).path,
+        override_filesystem=open_filesystem(parse_uri(run.checkpoint), run.options),
+        delete_checkpoint_on_success=False,
+        checkpoint_manager_cls=_Recovery,
+    )
+    try:
+        yield
+    finally:
+        context.checkpoint_config = None

@@ -1,0 +1,243 @@
+"""One run under its lease: begun or taken up again, scored, published; what `run.json` says."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from importlib.metadata import version
+from typing import Any
+
+from ufd_ray import __version__
+from ufd_ray.errors import StorageError
+from ufd_ray.outcome import Outcome
+from ufd_ray.pipeline.checkpoint import LeaveOut, checkpointed, rows_done
+from ufd_ray.pipeline.cluster import Cluster, our_errors_only, work_begun
+from ufd_ray.pipeline.encoding import EncoderPlan
+from ufd_ray.pipeline.flow import Flow, make_flow
+from ufd_ray.pipeline.inputs import rehearse
+from ufd_ray.pipeline.pairing import Detectors
+from ufd_ray.pipeline.progress import progress_lines, read_tally
+from ufd_ray.pipeline.publishing import Census, publish_scores
+from ufd_ray.pipeline.recalling import find_kept
+from ufd_ray.pipeline.selecting import count_earlier, find_ledger, list_images
+from ufd_ray.redaction import redact
+from ufd_ray.report import render_run
+from ufd_ray.settings import ScoreSettings
+from ufd_ray.storage import Lease, PublishedFile, RunFolder, StorageOptions, check_writable, utc_now
+
+_VERSIONS = ("torch", "torchvision", "timm", "open_clip_torch", "pillow", "numpy")
+"""Of what a score depends on; with another one, a run is not taken up again."""
+
+
+class Run:
+    """One run.
+
+    Args:
+        settings: the job's.
+        storage: how storage is reached.
+        detectors: what decides.
+        plan: which encoder, in which precision.
+        folder: where it lies.
+    """
+
+    def __init__(
+        self,
+        settings: ScoreSettings,
+        storage: StorageOptions,
+        detectors: Detectors,
+        plan: EncoderPlan,
+        folder: RunFolder,
+    ) -> None:
+        self._settings = settings
+        self._storage = storage
+        self._detectors = detectors
+        self._plan = plan
+        self._folder = folder
+        self._begun = time.monotonic()
+        versions = {"ufd-ray": __version__} | {name: version(name) for name in _VERSIONS}
+        self._fingerprint = {
+            **settings.fingerprint(),
+            **detectors.contents(),
+            "precision_used": plan.precision,
+            **{f"version of {name}": number for name, number in versions.items()},
+        }
+        self._facts: dict[str, Any] = {
+            "run_id": folder.run_id,
+            "outcome": "running",
+            "started_at": utc_now(),
+            "num_attempts": 1,
+            "rows_reused": 0,
+            "settings": settings.model_dump(mode="json"),
+            "fingerprint": self._fingerprint,
+            "detector_id": detectors.detector_id(plan),
+            "detectors": detectors.describe(plan),
+            "versions": {**versions, "ray": version("ray")},
+        }
+
+    def rehearse(self) -> Outcome:
+        """The dry run: all that can be checked without the encoder, and nothing left behind."""
+        check_writable(self._folder.uri, self._storage)
+        if self._settings.input:
+            encoder = self._detectors.encoder
+            rehearse(
+                self._settings,
+                encoder.preprocess,
+                encoder.input_size,
+                self._storage,
+                ledger=find_ledger(self._settings, self._storage, self._facts["detector_id"]),
+            )
+        else:
+            count_earlier(self._settings, self._storage)
+        print("dry run: settings, input and output can be used; nothing was scored")
+        return Outcome.PUBLISHED
+
+    def work(self, cluster: Cluster) -> Outcome:
+        """List, score and publish: as much of it as has not been done yet.
+
+        Raises:
+            SettingsError: the name belongs to another run, or the inputs cannot be used.
+            LeaseError: another process is at work on it, or has taken it over.
+            UfdError: the run failed.
+        """
+        check_writable(self._folder.uri, self._storage)
+        with Lease(self._folder.uri, self._storage, self._settings.lease_s, _stop) as lease:
+            outcome = self._folder.published(self._fingerprint)
+            if outcome is not None:
+                say_published(self._folder, outcome)
+            else:
+                self._begin(lease)
+                outcome = self._score_and_publish(cluster, lease)
+            lease.delete()
+            return outcome
+
+    def _begin(self, lease: Lease) -> None:
+        """Take the run up where it stands, or list its images."""
+        earlier = self._folder.earlier(self._fingerprint) or {}
+        if "manifest" in earlier:
+            kept = ("started_at", "manifest", "outcome", "counts")
+            self._facts |= {name: earlier[name] for name in kept if name in earlier}
+            self._facts["num_attempts"] += earlier["num_attempts"]
+            print(f"run {self._folder.run_id} goes on where it stopped: {self._folder.uri}")
+            return
+        self._folder.begin(self._facts)
+        print(f"run {self._folder.run_id} → {self._folder.uri}")
+        try:
+            listed = list_images(
+                self._settings, self._folder.manifest, self._storage, self._facts["detector_id"]
+            )
+        except BaseException:
+            self._folder.release()
+            lease.delete()
+            raise
+        self._facts["manifest"] = {k: v for k, v in vars(listed).items() if k != "further"}
+        self._folder.record(self._facts)
+
+    def _score_and_publish(self, cluster: Cluster, lease: Lease) -> Outcome:
+        try:
+            with work_begun():
+                if "counts" in self._facts:  # whoever wrote that came to an end just before its own
+                    self._folder.seal()
+                    return say_published(self._folder, Outcome.of(self._facts["outcome"]))
+                encoder = self._detectors.encoder
+                flow = make_flow(self._settings, self._plan, encoder, cluster, self._storage)
+                self._score(flow)
+                lease.check()
+                files, census = publish_scores(
+                    self._folder,
+                    self._num_images,
+                    self._settings.rows_per_file,
+                    self._settings.decider,
+                    self._metadata(),
+                )
+                lease.check()
+                return self._finish(flow, files, census)
+        except BaseException as error:
+            self._fail(lease, error)
+            raise
+
+    @property
+    def _num_images(self) -> int:
+        return int(self._facts["manifest"]["num_images"])
+
+    def _score(self, flow: Flow) -> None:
+        done = rows_done(self._folder, self._num_images)
+        self._facts["rows_reused"] = int(done.sum())
+        if done.any():
+            print(f"{done.sum():,} of {self._num_images:,} images were done before")
+        if done.all():
+            return
+        missing = int((~done).sum())
+        lines = progress_lines(flow.tally, "detect", missing, self._settings.progress_s)
+        with our_errors_only(), lines, checkpointed(self._folder):
+            kept = find_kept(self._settings, self._detectors.encoder, self._plan, self._storage)
+            rows = flow.read(self._folder.manifest, LeaveOut(done) if done.any() else None)
+            rows = flow.recall(rows, kept) if self._settings.from_run else flow.embed(rows, kept)
+            rows = flow.detect(rows, self._detectors.for_stage(self._storage))
+            flow.append(rows, self._folder.parts)
+
+    def _finish(self, flow: Flow, files: list[PublishedFile], census: Census) -> Outcome:
+        over = census.error_rate > self._settings.max_error_rate
+        outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
+        self._facts |= {
+            "outcome": outcome.word,
+            "finished_at": utc_now(),
+            "counts": census.to_dict(),
+            "timings": self._timings(flow),
+            "files": [file.to_dict() for file in files],
+        }
+        self._folder.finish(self._facts, render_run(self._facts, census.histogram))
+        _say(self._folder, census, self._settings.max_error_rate if over else None)
+        return outcome
+
+    def _fail(self, lease: Lease, error: BaseException) -> None:
+        self._facts |= {
+            "outcome": Outcome.FAILED.word,
+            "finished_at": utc_now(),
+            "error": redact(" ".join(f"{type(error).__name__}: {error}".split()))[:1000],
+        }
+        try:
+            lease.check()  # never over the record of a rival, who may be what this error is about
+            self._folder.record(self._facts)
+        except StorageError as second:
+            # What went wrong first is what is said; that this failed as well comes after it.
+            error.add_note(f"and run.json could not be brought up to date: {second}")
+
+    def _timings(self, flow: Flow) -> dict[str, Any]:
+        tally = read_tally(flow.tally) or {"seconds": {}, "images": {}}
+        return {
+            "whole_run_s": round(time.monotonic() - self._begun, 3),
+            "worker_seconds_by_stage": {s: round(n, 3) for s, n in tally["seconds"].items()},
+            "images_by_stage": tally["images"],
+        }
+
+    def _metadata(self) -> dict[str, str]:
+        ids = {name: self._facts[name] for name in ("run_id", "detector_id")}
+        facts = ids | self._facts["detectors"]
+        return {
+            f"ufd_ray.{name}": value if isinstance(value, str) else json.dumps(value)
+            for name, value in facts.items()
+        }
+
+
+def _stop() -> None:
+    """Interrupt the main thread wherever it waits, as Ctrl-C does: a rival has taken over."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def say_published(run: RunFolder, outcome: Outcome) -> Outcome:
+    """Say that there is nothing left to do."""
+    print(f"run {run.run_id} has been published already: {run.uri}")
+    return outcome
+
+
+def _say(run: RunFolder, census: Census, exceeded: float | None) -> None:
+    counts = ", ".join(f"{n:,} {word}" for word, n in sorted(census.verdict.items()))
+    errors = ", ".join(f"{n:,} {code}" for code, n in sorted(census.error_code.items()))
+    print(f"{census.status['scored']:,} of {census.num_images:,} images scored: {counts or 'none'}")
+    if errors:
+        print(f"{census.status['error']:,} images failed: {errors}")
+    if exceeded is not None:
+        print(f"that is more than --max-error-rate {exceeded:g} allows: exit status 3")
+    print(f"published: {run.uri}/scores/")
