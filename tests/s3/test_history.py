@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.servers.s3 import S3Server
-from tests.unit.storage.published import publish
+from tests.unit.storage.runs.published import publish
 from ufd_ray.storage import (
     Inputs,
     Ledger,

@@ -169,6 +169,6 @@ def test_a_split_listing_is_the_flat_one(
             pages = list_prefix(f"s3://{bucket}/{prefix}", OPTIONS, num_threads=num_threads)
             found = [entry.uri for page in pages for entry in page]
             assert found == expected
-    monkeypatch.setattr("ufd_ray.storage.listing.split_keys", lambda *_: [(None, None)])
+    monkeypatch.setattr("ufd_ray.storage.listing.prefixes.split_keys", lambda *_: [(None, None)])
     flat = [entry.uri for page in list_prefix(f"s3://{bucket}/p/q", OPTIONS) for entry in page]
     assert flat == expected

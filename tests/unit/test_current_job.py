@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.current import main
-from tests.unit.storage.published import publish
+from tests.unit.storage.runs.published import publish
 from ufd_ray.command_line import run_job
 from ufd_ray.outcome import Outcome
 from ufd_ray.settings import CurrentSettings

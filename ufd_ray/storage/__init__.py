@@ -8,29 +8,20 @@ from ufd_ray.storage.banks import (
     read_searchable,
     read_shards,
 )
-from ufd_ray.storage.columns import folder_label
-from ufd_ray.storage.current import Current, write_current
 from ufd_ray.storage.documents import (
     describe_differences,
     outcome_of_earlier,
     read_document,
     write_document,
 )
-from ufd_ray.storage.embeddings import (
-    ROWS_PER_GROUP,
-    EmbeddingIndex,
-    KeptEmbeddings,
-    embedding_files,
-    index_embeddings,
-)
-from ufd_ray.storage.fetching import fetch
-from ufd_ray.storage.history import PublishedRun, published_runs
-from ufd_ray.storage.inputs import Inputs
+from ufd_ray.storage.entries import ObjectInfo
+from ufd_ray.storage.fetching.fetch import fetch
 from ufd_ray.storage.known import Fetched, FetchLimits, Known
-from ufd_ray.storage.leases import Lease
-from ufd_ray.storage.ledger import Ledger
-from ufd_ray.storage.listing import ObjectInfo, list_prefix
-from ufd_ray.storage.manifests import ManifestInfo, select_images, write_manifest
+from ufd_ray.storage.listing.columns import folder_label
+from ufd_ray.storage.listing.inputs import Inputs
+from ufd_ray.storage.listing.prefixes import list_prefix
+from ufd_ray.storage.manifests.ledger import Ledger
+from ufd_ray.storage.manifests.manifest import ManifestInfo, select_images, write_manifest
 from ufd_ray.storage.objects import (
     check_writable,
     delete_folder,
@@ -43,9 +34,19 @@ from ufd_ray.storage.objects import (
     write_object,
 )
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
-from ufd_ray.storage.publication import Parts, PublishedFile, check_files, write_table
-from ufd_ray.storage.reruns import failed_images, find_runs, is_own, scored_images
-from ufd_ray.storage.runs import RunFolder, new_run_id, utc_now
+from ufd_ray.storage.runs.current import Current, write_current
+from ufd_ray.storage.runs.embeddings import (
+    ROWS_PER_GROUP,
+    EmbeddingIndex,
+    KeptEmbeddings,
+    embedding_files,
+    index_embeddings,
+)
+from ufd_ray.storage.runs.folder import RunFolder, new_run_id, utc_now
+from ufd_ray.storage.runs.history import PublishedRun, published_runs
+from ufd_ray.storage.runs.lease import Lease
+from ufd_ray.storage.runs.publication import Parts, PublishedFile, check_files, write_table
+from ufd_ray.storage.runs.reruns import failed_images, find_runs, is_own, scored_images
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import image_id, join_uri, parse_uri
 

@@ -12,10 +12,9 @@ import obstore
 from botocore.exceptions import ClientError
 from obstore.exceptions import NotFoundError, PreconditionError
 
-from ufd_ray.storage.listing import ObjectInfo, local_info
-from ufd_ray.storage.object_reads import ODD_KEY
+from ufd_ray.storage.entries import ObjectInfo, local_info
 from ufd_ray.storage.stores import StorageOptions, open_store, s3_client
-from ufd_ray.storage.uris import Location, parse_uri
+from ufd_ray.storage.uris import Location, is_odd_key, parse_uri
 
 _BUFFER = 4 * 2**20
 _Get = Callable[[int, int], Any]
@@ -53,7 +52,7 @@ def open_object(
         return open(path, "rb", buffering=-1 if buffer_size else 0), found
     if not location.key or location.key.endswith("/"):
         raise FileNotFoundError(f"{uri}: a prefix, no object")
-    if location.scheme == "s3" and ODD_KEY.search(location.key):
+    if location.scheme == "s3" and is_odd_key(location.key):
         info, get = _through_boto3(uri, location, options)
     else:
         info, get = _through_obstore(uri, location, options, timeout_s)

@@ -17,6 +17,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from ufd_ray.errors import SettingsError
 
 Scheme = Literal["file", "s3", "gs"]
+_ODD_KEY = re.compile(r"(^|/)(\.{0,2})(/|$)|[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HTTP = re.compile(r"https?://", re.IGNORECASE)
 
@@ -84,6 +85,14 @@ def local_uri(path: bytes) -> str:
 def object_uri(scheme: Scheme, bucket: str, key: str) -> str:
     """The URI of an object whose key is `key`, as it stands."""
     return f"{scheme}://{bucket}/{key}"
+
+
+def is_odd_key(key: str) -> bool:
+    """Whether obstore would normalise or refuse a key.
+
+    It has empty, `.` or `..` segments, control characters, or a slash at either end.
+    """
+    return _ODD_KEY.search(key) is not None
 
 
 def join_uri(root: str, *names: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.storage.published import publish
+from tests.unit.storage.runs.published import publish
 from ufd_ray.errors import SettingsError
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
 from ufd_ray.settings import BuildBankSettings, ScoreSettings

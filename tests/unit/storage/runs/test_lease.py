@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ufd_ray.errors import LeaseError, StorageError
+from ufd_ray.storage import StorageOptions, write_object
+from ufd_ray.storage.runs.lease import Lease
+
+OPTIONS = StorageOptions()
+
+
+def lease(folder: Path, lease_s: float = 60.0) -> Lease:
+    return Lease(str(folder), OPTIONS, lease_s)
+
+
+def numbers(folder: Path) -> list[int]:
+    return sorted(int(path.stem) for path in (folder / "lease").glob("*.json"))
+
+
+def abandon(folder: Path) -> None:
+    """Leave what a killed holder leaves: a number in force that nobody renews."""
+    text = json.dumps({"holder": "killed", "released": False})
+    write_object(f"{folder}/lease/00000007.json", text.encode(), OPTIONS)
+
+
+def test_a_free_folder_is_taken_and_given_back(tmp_path: Path) -> None:
+    with lease(tmp_path):
+        assert numbers(tmp_path) == [1]
+    with lease(tmp_path):  # at once, though a lease is a minute
+        assert numbers(tmp_path) == [1, 2, 3]
+
+
+def test_a_rival_waits_twice_the_lease_then_says_who_is_there(tmp_path: Path) -> None:
+    # The rival counts in tenths of a second, so the holder has to renew as often.
+    with lease(tmp_path, 0.5):
+        begun = time.monotonic()
+        with (
+            pytest.raises(LeaseError, match=r"is at work on .*watched for 1 s"),
+            lease(tmp_path, 0.5),
+        ):
+            pytest.fail("both were let in")
+        assert time.monotonic() - begun >= 1
+
+
+def test_a_dead_holder_is_taken_over_from(tmp_path: Path) -> None:
+    abandon(tmp_path)
+    with lease(tmp_path, 0.2):
+        assert numbers(tmp_path)[:2] == [7, 8]
+
+
+def test_of_many_rivals_one_at_a_time_is_let_in(tmp_path: Path) -> None:
+    abandon(tmp_path)
+    inside, most = 0, 0
+    guard = threading.Lock()
+
+    def work(_: int) -> None:
+        nonlocal inside, most
+        with lease(tmp_path, 2.0):
+            with guard:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.02)
+            with guard:
+                inside -= 1
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(work, range(6)))
+    assert most == 1
+
+
+def test_the_holder_learns_that_it_was_taken_over_from(tmp_path: Path) -> None:
+    told = threading.Event()
+    with Lease(str(tmp_path), OPTIONS, 0.2, told.set) as held:
+        held.check()
+        # As after a pause of the machine: rivals waited, and one of them went on.
+        taken = json.dumps({"holder": "rival", "released": False}).encode()
+        while True:
+            try:
+                write_object(
+                    f"{tmp_path}/lease/{max(numbers(tmp_path)) + 1:08d}.json",
+                    taken,
+                    OPTIONS,
+                    if_absent=True,
+                )
+                break
+            except FileExistsError:
+                continue
+        assert told.wait(10)
+        with pytest.raises(LeaseError, match="another process has taken over"):
+            held.check()
+
+
+def test_a_lost_answer_costs_no_lease(tmp_path: Path) -> None:
+    with lease(tmp_path) as held:
+        mine = (tmp_path / "lease" / "00000001.json").read_bytes()
+        # Storage granted the number, but the answer never came: the next try finds it taken.
+        write_object(f"{tmp_path}/lease/00000002.json", mine, OPTIONS)
+        held.check()
+        held.check()
+        assert numbers(tmp_path) == [1, 2, 3]
+
+
+def test_storage_that_does_not_answer_costs_no_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ufd_ray.storage.runs import lease as leases
+
+    told = threading.Event()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StorageError("down")
+
+    with Lease(str(tmp_path), OPTIONS, 0.2, told.set) as held:
+        with monkeypatch.context() as patch:
+            patch.setattr(leases, "write_object", refuse)
+            time.sleep(0.3)
+            with pytest.raises(StorageError, match="down"):
+                held.check()
+        held.check()
+        assert not told.is_set()
+
+
+def test_a_deleted_lease_leaves_nothing(tmp_path: Path) -> None:
+    with lease(tmp_path) as held:
+        held.delete()
+    assert not tmp_path.exists()
+    with lease(tmp_path):
+        assert numbers(tmp_path) == [1]
+
+
+def test_a_rival_goes_by_the_holders_lease_where_that_is_longer(tmp_path: Path) -> None:
+    with (
+        lease(tmp_path, 2.0),  # renewed twice a second
+        pytest.raises(LeaseError, match="watched for 4 s"),
+        lease(tmp_path, 0.1),
+    ):
+        pytest.fail("both were let in")

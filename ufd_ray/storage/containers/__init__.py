@@ -1,0 +1,1 @@
+"""Images inside tars and Parquet files: what they are called, where they lie, their bytes."""

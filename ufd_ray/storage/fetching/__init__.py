@@ -1,0 +1,1 @@
+"""An image's name → its bytes, from whatever storage; what went wrong is its own result."""

@@ -1,0 +1,1 @@
+"""`--input` values → tables of images: prefixes, manifests, tars, Parquet, inventories."""

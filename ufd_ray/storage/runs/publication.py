@@ -1,0 +1,243 @@
+"""`parts/` → published Parquet files: all rows accounted for, in order, checksummed, read back."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
+import pyarrow.parquet as pq
+
+from ufd_ray.errors import AccountsError
+from ufd_ray.storage.objects import list_folder, read_object, write_object
+from ufd_ray.storage.runs.reruns import is_own
+from ufd_ray.storage.scratch import open_scratch
+from ufd_ray.storage.stores import StorageOptions, open_filesystem
+from ufd_ray.storage.uris import join_uri, parse_uri
+
+_NUM_NAMED = 5
+_NUM_READERS = 16
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """One published file, as `run.json` and `bank.json` name it.
+
+    Attributes:
+        name: path below the folder that holds the JSON.
+        num_rows: rows in it.
+        sha256: hex digest of its bytes.
+        num_bytes: its size.
+    """
+
+    name: str
+    num_rows: int
+    sha256: str
+    num_bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+class Parts:
+    """The rows that the pipeline appended, in whatever order, held against their manifest.
+
+    Opening reads the positions of all rows (8 bytes each in memory); nothing else is ever read
+    whole.
+
+    Args:
+        folder: URI of `parts/`.
+        manifest: URI of `manifest/`.
+        options: how storage is reached.
+    """
+
+    def __init__(self, folder: str, manifest: str, options: StorageOptions) -> None:
+        self._dataset = _open(folder, options)
+        self._manifest = _open(manifest, options)
+        self._fragments = list(self._dataset.get_fragments())
+        with ThreadPoolExecutor(_NUM_READERS) as pool:
+            self._positions = list(pool.map(_positions, self._fragments))
+
+    @property
+    def further(self) -> list[Any]:
+        """Fields of the columns that are carried through from the manifest."""
+        return [field for field in self._manifest.schema if not is_own(field.name)]
+
+    def check_accounts(self, num_images: int) -> None:
+        """Hold the rows against the manifest: positions 0 … `num_images` - 1, each exactly once.
+
+        Raises:
+            AccountsError: it names up to five images that are lost, double or foreign.
+        """
+        positions = np.concatenate([np.empty(0, np.int64), *self._positions])
+        known = (positions >= 0) & (positions < num_images)
+        counts = np.bincount(positions[known], minlength=num_images)
+        faults = {
+            "lost": np.flatnonzero(counts == 0),
+            "double": np.flatnonzero(counts > 1),
+            "foreign": np.unique(positions[~known]),
+        }
+        said = [self._count_and_name(word, rows) for word, rows in faults.items() if len(rows)]
+        if said:
+            raise AccountsError(
+                f"{num_images} images went in, {len(positions)} rows came out: {'; '.join(said)}."
+                " Nothing was published."
+            )
+
+    def first_with_same_content(self) -> Any:
+        """For each content hash that occurs more than once: the id of its first row.
+
+        Returns:
+            `pa.Table` with `content_hash` and `first_id`.
+        """
+        columns = ["content_hash", "position", "image_id"]
+        with open_scratch() as scratch:
+            rows = self._dataset.scanner(columns=columns).to_reader()
+            scratch.database.register("parts", rows)
+            return scratch.database.sql(
+                "SELECT content_hash, arg_min(image_id, position) AS first_id FROM parts"
+                " WHERE content_hash IS NOT NULL GROUP BY content_hash HAVING count(*) > 1"
+            ).to_arrow_table()
+
+    def ranges(self, num_images: int, rows_per_file: int) -> Iterator[Any]:
+        """The rows in the manifest's order, a published file's worth at a time.
+
+        Yields:
+            `pa.Table`s sorted by position; one, without rows, when there are none at all.
+
+        Raises:
+            AccountsError: a row bears the id of another image than the manifest has there.
+        """
+        for start in range(0, max(num_images, 1), rows_per_file):
+            end = start + rows_per_file
+            place = pc.field("position")
+            wanted = (place >= start) & (place < end)
+            rows = pa.concat_tables(
+                [
+                    self._dataset.schema.empty_table(),
+                    *(
+                        fragment.to_table(schema=self._dataset.schema, filter=wanted)
+                        for fragment, found in zip(self._fragments, self._positions, strict=True)
+                        if ((found >= start) & (found < end)).any()
+                    ),
+                ]
+            ).sort_by("position")
+            self._check_ids(rows, wanted)
+            yield rows
+
+    def _check_ids(self, rows: Any, wanted: Any) -> None:
+        listed = self._manifest.to_table(columns=["position", "image_id"], filter=wanted)
+        listed = listed.sort_by("position")
+        if not rows["image_id"].equals(listed["image_id"]):
+            at = next(
+                number
+                for number, pair in enumerate(
+                    zip(*(t["image_id"] for t in (rows, listed)), strict=True)
+                )
+                if pair[0] != pair[1]
+            )
+            raise AccountsError(
+                f"image {rows['image_id'][at]} has the row of image {listed['image_id'][at]}."
+                " Nothing was published."
+            )
+
+    def _count_and_name(self, word: str, positions: npt.NDArray[np.int64]) -> str:
+        first = positions[:_NUM_NAMED].tolist()
+        listed = self._manifest.to_table(
+            columns=["position", "image_id"], filter=pc.field("position").isin(first)
+        )
+        ids = dict(zip(*listed.to_pydict().values(), strict=True))
+        named = [ids.get(position, f"position {position}") for position in first]
+        more = ", …" if len(positions) > _NUM_NAMED else ""
+        return f"{len(positions)} {word} ({', '.join(named)}{more})"
+
+
+def _open(folder: str, options: StorageOptions) -> Any:
+    uris = [uri for uri in list_folder(folder, options) if uri.endswith(".parquet")]
+    location = parse_uri(folder)
+    return pa.dataset.dataset(
+        [parse_uri(uri).path for uri in uris],
+        # A data set of no files knows no columns.
+        schema=None if uris else pa.schema([("position", pa.int64()), ("image_id", pa.string())]),
+        format="parquet",
+        filesystem=open_filesystem(location, options),
+    )
+
+
+def _positions(fragment: Any) -> npt.NDArray[np.int64]:
+    column = fragment.to_table(columns=["position"])["position"]
+    return np.asarray(column.to_numpy(), dtype=np.int64)
+
+
+def write_table(
+    root: str,
+    name: str,
+    table: Any,
+    options: StorageOptions,
+    metadata: dict[str, str] | None = None,
+    rows_per_group: int | None = None,
+) -> PublishedFile:
+    """Write a table as one Parquet file.
+
+    Args:
+        root: URI of the run or bank.
+        name: path below it.
+        table: `pa.Table`.
+        options: how storage is reached.
+        metadata: run constants for the file's own metadata.
+        rows_per_group: rows in a row group; None: as Parquet's writer likes.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    sink = io.BytesIO()
+    encoded = {k: v.encode("utf-8", "backslashreplace") for k, v in (metadata or {}).items()}
+    table = table.replace_schema_metadata(encoded)
+    pq.write_table(table, sink, compression="zstd", row_group_size=rows_per_group)
+    data = sink.getvalue()
+    write_object(join_uri(root, *name.split("/")), data, options)
+    return PublishedFile(name, len(table), hashlib.sha256(data).hexdigest(), len(data))
+
+
+def check_files(
+    root: str, files: Iterable[PublishedFile], num_rows: int, options: StorageOptions
+) -> None:
+    """Read published files back, and hold them against what was written.
+
+    Args:
+        root: URI of the run.
+        files: what was written.
+        num_rows: rows that those below `scores/` have to have together.
+        options: how storage is reached.
+
+    Raises:
+        AccountsError: a file is gone or has not the bytes that were written, or rows are missing.
+        StorageError: one cannot be read.
+    """
+    found = 0
+    for file in files:
+        if (read := _read_back(join_uri(root, *file.name.split("/")), options)) != file.sha256:
+            raise AccountsError(
+                f"{file.name} was written with {file.num_rows} rows and SHA-256 {file.sha256}; its"
+                f" checksum is now {read}. Nothing was published."
+            )
+        found += file.num_rows if file.name.startswith("scores/") else 0
+    if found != num_rows:
+        raise AccountsError(f"{found} rows were written of {num_rows}. Nothing was published.")
+
+
+def _read_back(uri: str, options: StorageOptions) -> str:
+    try:
+        data = read_object(uri, options)
+    except FileNotFoundError:
+        return "none: it is gone"
+    return hashlib.sha256(data).hexdigest()

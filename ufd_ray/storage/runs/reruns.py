@@ -1,0 +1,100 @@
+"""Images of published runs as a new run's input: those that failed, or all that were kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset
+
+from ufd_ray.errors import ErrorCode, SettingsError
+from ufd_ray.schema import DETECTION, IMAGE, MANIFEST, OFFSET, POSITION, STATUS
+from ufd_ray.storage.runs.history import PublishedRun, published_runs
+from ufd_ray.storage.stores import StorageOptions, open_filesystem
+from ufd_ray.storage.uris import join_uri, parse_uri
+
+_TRANSIENT = [code.value for code in ErrorCode if code.transient]
+_OF_THE_IMAGE = [field.name for field in IMAGE if field.name != "image_id"]
+_OF_THE_OBJECT = ("etag", "size_bytes", "last_modified")
+
+
+def find_runs(
+    root: str, names: Sequence[str], flag: str, options: StorageOptions
+) -> list[PublishedRun]:
+    """The published runs of these names, oldest first.
+
+    Args:
+        root: where they lie.
+        names: their ids.
+        flag: which asked for them, for the message.
+        options: how storage is reached.
+
+    Raises:
+        SettingsError: one is not there, or not published.
+        StorageError: the storage does not say.
+    """
+    runs = [run for run in published_runs(root, options) if run.run_id in names]
+    if missing := sorted(set(names) - {run.run_id for run in runs}):
+        raise SettingsError(
+            f"{flag} {missing[0]}: no published run of that name below {root}/runs/"
+        )
+    return runs
+
+
+def failed_images(run: PublishedRun, options: StorageOptions) -> Iterator[Any]:
+    """The images of a run that ended in a transient error, as they are now.
+
+    What the listing knew of an object then is left out: it may have changed, and is read as it is.
+    A tar member is found by its place, so the tar has to be the same one.
+
+    Yields:
+        `pa.Table`s as `Inputs.tables` does: `uri`, …, `offset`, then the further columns.
+    """
+    failed = _scan(run.score_files, ["image_id"], options, pc.field("error_code").isin(_TRANSIENT))
+    ids = pa.array([name for rows in failed for name in rows["image_id"].to_pylist()], pa.string())
+    manifest = _open([join_uri(run.uri, "manifest")], options)
+    further = [name for name in manifest.schema.names if name not in {f.name for f in MANIFEST}]
+    wanted = [*_OF_THE_IMAGE, OFFSET.name, *further]
+    for batch in manifest.scanner(
+        columns=wanted, filter=pc.field("image_id").isin(ids)
+    ).to_batches():
+        rows = pa.Table.from_batches([batch])
+        own = pc.is_null(rows["member"])
+        for name in _OF_THE_OBJECT:
+            column = pc.if_else(own, pa.scalar(None, rows[name].type), rows[name])
+            rows = rows.set_column(rows.column_names.index(name), name, column)
+        yield rows
+
+
+def scored_images(runs: Sequence[PublishedRun], options: StorageOptions) -> Iterator[Any]:
+    """The images of runs with what their bytes and pixels were found to be, newest run first.
+
+    Yields:
+        `pa.Table`s as `Inputs.tables` does; among the further columns are those of `STATUS`.
+    """
+    left_out = {"image_id", *(field.name for field in DETECTION)}
+    for run in reversed(runs):
+        files = run.score_files
+        columns = [name for name in _open(files, options).schema.names if name not in left_out]
+        yield from _scan(files, columns, options)
+
+
+def is_own(name: str) -> bool:
+    """Whether a manifest's column is the run's own, not one that is carried through."""
+    return name in {field.name for field in (POSITION, *IMAGE, OFFSET, *STATUS)}
+
+
+def _scan(
+    files: Sequence[str], columns: list[str], options: StorageOptions, wanted: Any = None
+) -> Iterator[Any]:
+    for batch in _open(files, options).scanner(columns=columns, filter=wanted).to_batches():
+        yield pa.Table.from_batches([batch])
+
+
+def _open(uris: Sequence[str], options: StorageOptions) -> Any:
+    paths = [parse_uri(uri).path for uri in uris]
+    filesystem = open_filesystem(parse_uri(uris[0]), options)
+    source = paths[0] if len(paths) == 1 and not paths[0].endswith(".parquet") else paths
+    return pa.dataset.dataset(source, format="parquet", filesystem=filesystem)
