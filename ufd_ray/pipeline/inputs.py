@@ -156,6 +156,8 @@ def _say(inputs: Inputs, info: ManifestInfo) -> None:
     said = [f"{num_listed:,} images listed"]
     if left_out:
         said.append(f"{left_out:,} left out by --include/--exclude")
+    if inputs.num_sidecars:
+        said.append(f"{inputs.num_sidecars:,} sidecars in tars left alone")
     if info.num_repeated:
         said.append(f"{info.num_repeated:,} named more than once")
     print(" · ".join(said))
