@@ -19,6 +19,11 @@ class Outcome(IntEnum):
         return self.name.lower()
 
     @classmethod
+    def is_published(cls, word: object) -> bool:
+        """Whether this word is that of a run that has been published."""
+        return word in (cls.PUBLISHED.word, cls.PUBLISHED_WITH_ERRORS.word)
+
+    @classmethod
     def of(cls, word: object) -> Outcome:
         """The published outcome of this word; a document that names none tells of no errors."""
         with_errors = cls.PUBLISHED_WITH_ERRORS

@@ -25,7 +25,15 @@ from ufd_ray.pipeline.selecting import count_earlier, find_ledger, list_images
 from ufd_ray.redaction import redact
 from ufd_ray.report import render_run
 from ufd_ray.settings import ScoreSettings
-from ufd_ray.storage import Lease, PublishedFile, RunFolder, StorageOptions, check_writable, utc_now
+from ufd_ray.storage import (
+    Lease,
+    PublishedFile,
+    RunFolder,
+    StorageOptions,
+    check_files,
+    check_writable,
+    utc_now,
+)
 
 _VERSIONS = ("torch", "torchvision", "timm", "open_clip_torch", "pillow", "numpy")
 """Of what a score depends on; with another one, a run is not taken up again."""
@@ -103,21 +111,30 @@ class Run:
         """
         check_writable(self._folder.uri, self._storage)
         with Lease(self._folder.uri, self._storage, self._settings.lease_s, _stop) as lease:
-            outcome = self._folder.published(self._fingerprint)
-            if outcome is not None:
-                say_published(self._folder, outcome)
+            earlier = self._folder.earlier(self._fingerprint) or {}
+            if Outcome.is_published(earlier.get("outcome")):
+                outcome = self._seal(earlier)
             else:
-                self._begin(lease)
+                self._begin(lease, earlier)
                 outcome = self._score_and_publish(cluster, lease)
             lease.delete()
             return outcome
 
-    def _begin(self, lease: Lease) -> None:
+    def _seal(self, earlier: dict[str, Any]) -> Outcome:
+        """Finish what another process has published, but for its last step perhaps."""
+        outcome = self._folder.published(self._fingerprint)
+        if outcome is None:
+            files = [PublishedFile(**file) for file in earlier["files"]]
+            num_images = earlier["manifest"]["num_images"]
+            check_files(self._folder.uri, files, num_images, self._storage)
+            self._folder.seal()
+            outcome = Outcome.of(earlier["outcome"])
+        return say_published(self._folder, outcome)
+
+    def _begin(self, lease: Lease, earlier: dict[str, Any]) -> None:
         """Take the run up where it stands, or list its images."""
-        earlier = self._folder.earlier(self._fingerprint) or {}
         if "manifest" in earlier:
-            kept = ("started_at", "manifest", "outcome", "counts")
-            self._facts |= {name: earlier[name] for name in kept if name in earlier}
+            self._facts |= {name: earlier[name] for name in ("started_at", "manifest")}
             self._facts["num_attempts"] += earlier["num_attempts"]
             print(f"run {self._folder.run_id} goes on where it stopped: {self._folder.uri}")
             return
@@ -137,9 +154,6 @@ class Run:
     def _score_and_publish(self, cluster: Cluster, lease: Lease) -> Outcome:
         try:
             with work_begun():
-                if "counts" in self._facts:  # whoever wrote that came to an end just before its own
-                    self._folder.seal()
-                    return say_published(self._folder, Outcome.of(self._facts["outcome"]))
                 encoder = self._detectors.encoder
                 flow = make_flow(self._settings, self._plan, encoder, cluster, self._storage)
                 self._score(flow)

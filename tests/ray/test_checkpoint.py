@@ -1,0 +1,35 @@
+"""Which rows of a run are done, and that those and no others are left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.crawl.handmade import HERE
+from ufd_ray.pipeline.checkpoint import LeaveOut, rows_done
+from ufd_ray.storage import RunFolder
+
+
+@pytest.mark.usefixtures("ray_cluster")
+@given(done=st.lists(st.booleans(), min_size=1, max_size=60), data=st.data())
+def test_what_is_done_is_left_out_and_nothing_else(done: list[bool], data: st.DataObject) -> None:
+    positions = data.draw(st.permutations(range(len(done))))
+    rows = pa.table({"position": pa.array(positions, pa.int64())})
+    left = LeaveOut(np.array(done))(rows)["position"].to_pylist()
+    assert left == [position for position in positions if not done[position]]
+
+
+def test_what_was_announced_and_never_committed_is_not_done(tmp_path: Path) -> None:
+    run = RunFolder(str(tmp_path), "a", HERE)
+    assert rows_done(run, 4).tolist() == [False] * 4
+    checkpoint = Path(run.checkpoint)
+    checkpoint.mkdir(parents=True)
+    for name, positions in {"a_000000.parquet": [2], "a_000001.pending.parquet": [1, 3]}.items():
+        pq.write_table(pa.table({"position": pa.array(positions, pa.int64())}), checkpoint / name)
+    assert rows_done(run, 4).tolist() == [False, False, True, False]

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from tests.unit.storage.runs.published import NOON, publish
+from ufd_ray.errors import ErrorCode, SettingsError
+from ufd_ray.schema import DETECTION, STATUS
+from ufd_ray.storage import (
+    StorageOptions,
+    failed_images,
+    find_runs,
+    is_own,
+    scored_images,
+    write_manifest,
+)
+
+OPTIONS = StorageOptions()
+BATCH = pa.field("batch", pa.int64())
+KNOWN: dict[str, Any] = {"etag": "e1", "size_bytes": 9, "last_modified": NOON}
+
+
+def listed(root: Path, run_id: str, rows: list[dict[str, Any]]) -> None:
+    """The manifest that such a run would have had."""
+    names = ("uri", "member", "offset", "batch", *KNOWN)
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    table = pa.table({**columns, "member": pa.array(columns["member"], pa.string())})
+    write_manifest(str(root / "runs" / run_id / "manifest"), [table], OPTIONS)
+
+
+def rows_of(tables: Any) -> list[dict[str, Any]]:
+    return [row for table in tables for row in table.to_pylist()]
+
+
+def test_only_what_failed_for_a_while_is_taken_up_again(tmp_path: Path) -> None:
+    rows = [
+        {"uri": f"/{code}.png", "error_code": code.value, "status": "error", "batch": 7} | KNOWN
+        for code in ErrorCode
+    ]
+    rows.append({"uri": "/sound.png", "batch": 7} | KNOWN)
+    publish(tmp_path, "a", rows, further=[BATCH])
+    listed(tmp_path, "a", rows)
+    (run,) = find_runs(str(tmp_path), ["a"], "--retry-failed", OPTIONS)
+    found = rows_of(failed_images(run, OPTIONS))
+    assert [row["uri"] for row in found] == ["/throttled.png", "/timeout.png", "/network.png"]
+    assert {row["batch"] for row in found} == {7}
+
+
+def test_an_object_is_read_as_it_is_by_now_a_member_where_it_was(tmp_path: Path) -> None:
+    failed = {"status": "error", "error_code": "timeout"}
+    rows = [
+        {"uri": "/a.png"} | KNOWN | failed,
+        {"uri": "/a.tar", "member": "x.png", "offset": 512} | KNOWN | failed,
+    ]
+    publish(tmp_path, "a", [{k: v for k, v in r.items() if k != "offset"} for r in rows])
+    listed(tmp_path, "a", rows)
+    (run,) = find_runs(str(tmp_path), ["a"], "--retry-failed", OPTIONS)
+    own, member = rows_of(failed_images(run, OPTIONS))
+    assert [own[name] for name in KNOWN] == [None, None, None]
+    assert [member[name] for name in KNOWN] == list(KNOWN.values())
+    assert (own["offset"], member["offset"]) == (None, 512)
+
+
+def test_nothing_failed_is_no_rows(tmp_path: Path) -> None:
+    rows = [{"uri": "/a.png"} | KNOWN]
+    publish(tmp_path, "a", rows)
+    listed(tmp_path, "a", rows)
+    (run,) = find_runs(str(tmp_path), ["a"], "--retry-failed", OPTIONS)
+    assert rows_of(failed_images(run, OPTIONS)) == []
+
+
+def test_images_to_score_again_come_with_what_was_found_newest_run_first(tmp_path: Path) -> None:
+    old = {"uri": "/a.png", "content_hash": "old", "verdict": "fake", "probe_logit": 3.0}
+    new = {"uri": "/a.png", "content_hash": "new", "format": "PNG", "batch": 1}
+    other = {"uri": "/b.png", "status": "error", "error_code": "corrupt"}
+    publish(tmp_path, "z", [old, other], minute=1)
+    publish(tmp_path, "b", [new], minute=2, further=[BATCH])
+    runs = find_runs(str(tmp_path), ["b", "z"], "--from-run", OPTIONS)
+    tables = list(scored_images(runs, OPTIONS))
+    found = rows_of(tables)
+    assert [(row["uri"], row["content_hash"]) for row in found] == [
+        ("/a.png", "new"),
+        ("/a.png", "old"),
+        ("/b.png", None),
+    ]
+    names = set(tables[0].column_names)
+    assert {field.name for field in STATUS} <= names
+    assert not {field.name for field in DETECTION} & names
+    # The first mention wins: the newest row of each image.
+    info = write_manifest(str(tmp_path / "manifest"), tables, OPTIONS)
+    assert (info.num_images, info.num_repeated) == (2, 1)
+    assert [field.name for field in info.further if not is_own(field.name)] == ["batch"]
+
+
+def test_a_run_that_is_not_published_is_named(tmp_path: Path) -> None:
+    publish(tmp_path, "a", [])
+    publish(tmp_path, "b", [], success=False)
+    for missing in ("b", "c"):
+        with pytest.raises(SettingsError, match=f"--from-run {missing}: no published run"):
+            find_runs(str(tmp_path), ["a", missing], "--from-run", OPTIONS)
