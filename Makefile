@@ -13,7 +13,7 @@ export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-unit test-ray test-s3 test-slow check format clean
+.PHONY: help setup demo test test-unit test-ray test-s3 test-slow faults check format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ check: $(STAMP) ## Check format, lint, types and the direction of imports
 format: $(STAMP) ## Format the code and mend what the linter can mend
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
+
+faults: $(STAMP) ## Do to runs all that docs/faults.md tells of, and print its table (half an hour)
+	$(PYTEST) --run-slow tests/faults
 
 clean: ## Remove caches and the demo's output; .venv stays
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo-output *.egg-info

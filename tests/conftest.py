@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.faults.table import FaultTable
@@ -17,6 +18,10 @@ from tests.servers.s3 import S3Server, start_s3_server
 # Bank, probe and runs that several folders of tests look at.
 pytest.register_assert_rewrite("tests.crawl.checks", "tests.crawl.runs")
 pytest_plugins = ["tests.crawl.fixtures"]
+
+# How long an example takes decides nothing: machines are busy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 S3_KIND = pytest.StashKey[str]()
 FAULTS = pytest.StashKey[FaultTable]()

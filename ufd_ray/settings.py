@@ -46,7 +46,7 @@ class JobSettings(BaseModel):
     changes_no_row: ClassVar[frozenset[str]] = frozenset(
         {"device", "batch_size", "num_encoders", "dry_run", "max_error_rate", "run_id", "output"}
         | {"fetch_timeout_s", "rows_per_file", "weights", "progress_s", "num_workers", "lease_s"}
-        | {"fetch_attempts", "allow_http", "reuse_embeddings"}
+        | {"fetch_attempts", "reuse_embeddings"}
     )
     """Settings that may differ between two submissions of what is the same work."""
 
@@ -79,15 +79,17 @@ class ImageSettings(JobSettings):
         " an S3 Inventory; repeatable",
     )
     include: list[str] = Field(
-        [], description="only names below the prefix that match this glob; repeatable"
+        [],
+        description="only names below the prefix, in the tar or inventory that match this glob;"
+        " repeatable",
     )
-    exclude: list[str] = Field(
-        [], description="no names below the prefix that match this glob; repeatable"
-    )
+    exclude: list[str] = Field([], description="none of the names that match this glob; repeatable")
     image_column: str | None = Field(
         None, description="column of image bytes in Parquet, where there are several"
     )
-    limit: int | None = Field(None, ge=1, description="only the first N images of the listing")
+    limit: int | None = Field(
+        None, ge=1, description="only the first so many images of the listing"
+    )
     max_bytes: int = Field(
         64 * 2**20, ge=1, description="largest file that is read, in bytes; larger ones: error rows"
     )
@@ -98,14 +100,12 @@ class ImageSettings(JobSettings):
         20.0, gt=0, description="longest time for decoding one image, in seconds"
     )
     decode_memory_mb: int = Field(
-        2048, ge=256, description="memory of the process that decodes, in MiB"
+        2048, ge=256, description="address space of the process that decodes, in MiB"
     )
     fetch_timeout_s: float = Field(
-        60.0, gt=0, description="longest wait in one try at an object, in seconds"
+        60.0, gt=0, description="longest time for one try at an image, in seconds"
     )
-    fetch_attempts: int = Field(
-        4, ge=1, description="tries for one object before it is an error row"
-    )
+    fetch_attempts: int = Field(4, ge=1, description="tries for one image before its error stands")
     allow_http: bool = Field(
         False, description="read images that a manifest names by http:// or https:// as well"
     )
@@ -113,16 +113,17 @@ class ImageSettings(JobSettings):
         0.1, ge=0, le=1, description="share of failed images above which the exit status is 3"
     )
     dry_run: bool = Field(
-        False, description="list, count, check every setting, read one image; write nothing"
+        False, description="list, count, check every setting, read one image; leave nothing behind"
     )
     weights: Place | None = Field(
-        None, description="file or URI with the encoder's weights, where the machine has no hub"
+        None,
+        description="file or URI with the encoder's weights, where machines reach no model hub",
     )
     device: Literal["auto", Device] = Field(
         "auto", description="where the encoder runs; auto: CUDA when there is any"
     )
     precision: Literal["auto", Precision] = Field(
-        "auto", description="of the encoder; auto: fp32 on CPUs, fp16 on GPUs"
+        "auto", description="in which the encoder computes; auto: fp32 on CPUs, fp16 on GPUs"
     )
     batch_size: int = Field(64, ge=1, le=4096, description="images that the encoder takes at once")
     num_encoders: int | None = Field(
@@ -151,7 +152,9 @@ class BuildBankSettings(ImageSettings):
     preprocess: PreprocessMode = Field(
         "crop", description="crop: centre crop, no resize (the paper's); resize: shorter side first"
     )
-    dtype: Literal["float32", "float16"] = Field("float32", description="of the stored embeddings")
+    dtype: Literal["float32", "float16"] = Field(
+        "float32", description="precision of the stored embeddings"
+    )
     val_share: float = Field(
         0.1, ge=0, lt=1, description="share of the images without a split that validate, 0–1"
     )
@@ -160,6 +163,9 @@ class BuildBankSettings(ImageSettings):
 
 class ScoreSettings(ImageSettings):
     """Score images with a feature bank, a probe, or both: one row an image, as Parquet."""
+
+    # What bank and probe hold is compared instead, wherever they lie.
+    changes_no_row: ClassVar[frozenset[str]] = JobSettings.changes_no_row | {"bank", "probe"}
 
     input: list[Place] = Field(
         [], description=ImageSettings.model_fields["input"].description or ""
@@ -178,7 +184,8 @@ class ScoreSettings(ImageSettings):
     bank: Place | None = Field(None, description="folder or URI of a feature bank")
     probe: Place | None = Field(None, description="folder or URI of a probe")
     run_id: RunId | None = Field(
-        None, description="the run's name and idempotency key; without it, the time"
+        None,
+        description="the run's name: given again, that run goes on; none: made from the time",
     )
     lease_s: float = Field(
         60.0,
@@ -258,7 +265,7 @@ class FitProbeSettings(JobSettings):
         gt=0,
         description="regularisation of logistic, as scikit-learn's C: smaller is stronger",
     )
-    seed: int = Field(0, ge=0, description="of the paper recipe's initial weights and order")
+    seed: int = Field(0, ge=0, description="draws initial weights and order of the paper's recipe")
     num_workers: int = Field(2, ge=1, description="data-parallel workers")
     import_: Place | None = Field(
         None, alias="import", description="a .pth file of the paper's authors instead of fitting"
@@ -272,4 +279,4 @@ class DemoSettings(JobSettings):
     num_crops: int = Field(
         200, ge=40, le=2000, description="real crops for the bank, and as many fakes"
     )
-    seed: int = Field(0, ge=0, description="of the crops")
+    seed: int = Field(0, ge=0, description="draws the crops")

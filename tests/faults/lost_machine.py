@@ -9,15 +9,17 @@ import time
 import ray
 from ray.cluster_utils import Cluster
 
-from ufd_ray.command_line import run_job
+from ufd_ray.command_line import read_settings, run_job
+from ufd_ray.pipeline.inputs import storage_options
 from ufd_ray.pipeline.score import score
 from ufd_ray.settings import ScoreSettings
+from ufd_ray.storage import RunFolder, list_folder
 
-_AFTER_S = 14.0
 _ROOM = 150 * 2**20
 
 
 def main() -> None:
+    settings = read_settings(ScoreSettings, sys.argv[1:])
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": _ROOM}
     )
@@ -25,8 +27,11 @@ def main() -> None:
     victim = cluster.add_node(num_cpus=2, object_store_memory=_ROOM)
     ray.init(address=cluster.address, log_to_driver=False)
 
+    run = RunFolder(settings.output, settings.run_id or "", storage_options(settings))
+
     def lose() -> None:
-        time.sleep(_AFTER_S)
+        while not list_folder(run.checkpoint, run.options):
+            time.sleep(0.2)
         cluster.remove_node(victim, allow_graceful=False)
         print("a machine was lost", flush=True)
         cluster.add_node(num_cpus=2, object_store_memory=_ROOM)

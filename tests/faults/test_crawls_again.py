@@ -7,11 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.pictures import many_pictures
-from tests.faults.table import FaultTable
 from tests.faults.trial import EXACT, Trial
 from tests.servers.faulty import Modes
-
-NUM_CHANGED = 4  # 1 %
 
 
 @pytest.fixture
@@ -39,7 +36,7 @@ def test_what_has_changed_is_scored_and_nothing_else(trial: Trial, changed: list
     driver = trial.run("changed", "--incremental")
     assert driver.status == 0, driver.said
     assert sorted(row["uri"] for row in trial.rows("changed")) == changed
-    assert trial.num_reads() == NUM_CHANGED == len(changed)
+    assert trial.num_reads() == len(changed)
 
 
 def test_a_new_detector_scores_history_without_images(trial: Trial) -> None:
@@ -68,7 +65,7 @@ def test_bytes_that_were_seen_before_are_not_encoded_again(trial: Trial) -> None
 
 
 @pytest.mark.slow
-def test_what_failed_for_a_while_is_taken_up_again(trial: Trial, fault_table: FaultTable) -> None:
+def test_what_failed_for_a_while_is_taken_up_again(trial: Trial) -> None:
     trial.proxy.modes = Modes(stall=1.0, only="/crawl/00")  # a quarter of the images
     flags = ("--fetch-timeout-s", "1", "--fetch-attempts", "1", "--max-error-rate", "1")
     driver = trial.run("partly", *flags)

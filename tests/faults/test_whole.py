@@ -66,19 +66,20 @@ def test_workers_are_killed(
 
 
 @pytest.mark.parametrize(
-    ("modes", "done"),
+    ("fault", "modes", "done"),
     [
-        (Modes(slow_down=0.3), "30 % of reads answered 503"),
-        (Modes(reset_before=0.1, reset_mid=0.1), "20 % of connections reset"),
-        (Modes(truncate=0.2), "20 % of bodies cut short"),
-        (Modes(stall=0.05), "5 % of bodies stalled until the timeout"),
+        ("throttled", Modes(slow_down=0.3), "30 % of reads answered 503"),
+        ("reset", Modes(reset_before=0.1, reset_mid=0.1), "20 % of connections reset"),
+        ("short", Modes(truncate=0.2), "20 % of bodies cut short"),
+        ("stalled", Modes(stall=0.05), "5 % of bodies stalled until the timeout"),
     ],
 )
-def test_reads_fail(trial: Trial, fault_table: FaultTable, modes: Modes, done: str) -> None:
+def test_reads_fail(
+    trial: Trial, fault_table: FaultTable, fault: str, modes: Modes, done: str
+) -> None:
     trial.proxy.modes = replace(modes, only="/crawl/")
-    run_id = done.split(" ")[-1].strip("0123456789%") or "slow-down"
-    succeeds(trial.run(f"reads-{run_id}", *PATIENT))
-    fault_table.add(done, trial.judge(f"reads-{run_id}"))
+    succeeds(trial.run(f"reads-{fault}", *PATIENT))
+    fault_table.add(done, trial.judge(f"reads-{fault}"))
 
 
 def test_writes_fail(trial: Trial, fault_table: FaultTable) -> None:

@@ -38,6 +38,8 @@ class Trial:
         bucket: with `crawl/`, and `out/` for the runs.
         detectors: flags for bank and probe.
         images: URIs of the crawl's images.
+        undisturbed: rows of the run that nothing was done to.
+        duration_s: how long that run took.
     """
 
     s3: S3Server
@@ -117,14 +119,14 @@ class Trial:
         paths = ["/" + uri.removeprefix("s3://") for uri in self.images]
         return sum(self.proxy.gets[path] for path in paths)
 
-    def _read(self, run_id: str, name: str) -> bytes:
-        key = f"out/runs/{run_id}/{name}"
-        return bytes(self.s3.client().get_object(Bucket=self.bucket, Key=key)["Body"].read())
-
     def environment(self) -> dict[str, str]:
         """Of a job: it knows the faulty server only."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "AWS_"))}
         return inherited | self.s3.environment() | {"AWS_ENDPOINT_URL": self.proxy.url}
+
+    def _read(self, run_id: str, name: str) -> bytes:
+        key = f"out/runs/{run_id}/{name}"
+        return bytes(self.s3.client().get_object(Bucket=self.bucket, Key=key)["Body"].read())
 
     def _start(self, run_id: str, *flags: str) -> subprocess.Popen[str]:
         always = ["--output", f"s3://{self.bucket}/out", "--run-id", run_id, *self.detectors]

@@ -25,11 +25,11 @@ from ufd_ray.storage import (
     Known,
     StorageOptions,
     fetch,
-    list_prefix,
     open_filesystem,
     parse_uri,
-    read_object,
 )
+from ufd_ray.storage.listing.prefixes import list_prefix
+from ufd_ray.storage.objects import read_object
 
 LogIn = Callable[[Mapping[str, str]], None]
 KEYS = ("set/plain.png", "set/odd//name.png")

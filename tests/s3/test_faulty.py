@@ -17,17 +17,9 @@ from tests.servers.faulty import FaultyServer, Modes, faulty
 from tests.servers.keys import AccessKey
 from tests.servers.s3 import S3Server
 from ufd_ray.errors import ErrorCode, StorageError
-from ufd_ray.storage import (
-    Fetched,
-    FetchLimits,
-    Known,
-    StorageOptions,
-    fetch,
-    list_prefix,
-    object_exists,
-    read_object,
-    write_object,
-)
+from ufd_ray.storage import Fetched, FetchLimits, Known, StorageOptions, fetch, object_exists
+from ufd_ray.storage.listing.prefixes import list_prefix
+from ufd_ray.storage.objects import read_object, write_object
 
 pytestmark = pytest.mark.usefixtures("s3_env")
 

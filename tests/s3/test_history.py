@@ -13,14 +13,14 @@ from ufd_ray.storage import (
     Inputs,
     Ledger,
     StorageOptions,
-    list_prefix,
     open_filesystem,
     parse_uri,
     published_runs,
     write_current,
     write_manifest,
-    write_object,
 )
+from ufd_ray.storage.listing.prefixes import list_prefix
+from ufd_ray.storage.objects import write_object
 
 OPTIONS = StorageOptions()
 

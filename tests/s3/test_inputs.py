@@ -16,15 +16,9 @@ import pytest
 
 from tests.servers.s3 import S3Server
 from ufd_ray.errors import ErrorCode, SettingsError
-from ufd_ray.storage import (
-    FetchLimits,
-    Inputs,
-    Known,
-    StorageOptions,
-    fetch,
-    list_prefix,
-    splitting,
-)
+from ufd_ray.storage import FetchLimits, Inputs, Known, StorageOptions, fetch
+from ufd_ray.storage.listing import splitting
+from ufd_ray.storage.listing.prefixes import list_prefix
 
 OPTIONS = StorageOptions()
 KNOWN = ["uri", "etag", "size_bytes", "last_modified", "member", "offset"]

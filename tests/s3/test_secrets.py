@@ -15,15 +15,9 @@ import pytest
 
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.pipeline.reading import fetch_images
-from ufd_ray.storage import (
-    FetchLimits,
-    StorageOptions,
-    check_writable,
-    list_prefix,
-    object_exists,
-    read_object,
-    write_object,
-)
+from ufd_ray.storage import FetchLimits, StorageOptions, check_writable, object_exists
+from ufd_ray.storage.listing.prefixes import list_prefix
+from ufd_ray.storage.objects import read_object, write_object
 
 KEY, SECRET, TOKEN = "AKIAHUNTER2HUNTER2AA", "hunter2/secret/of/forty/characters/xxxxx", "t0" * 60
 

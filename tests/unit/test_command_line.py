@@ -220,7 +220,7 @@ def test_help_shows_units_and_choices(
     with pytest.raises(SystemExit):
         read_settings(ScoreSettings, ["--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "in one try at an object, in seconds (default: 60.0)" in said
+    assert "one try at an image, in seconds (default: 60.0)" in said
     assert "in bytes; larger ones: error rows (default: 67108864)" in said
     assert "--device {auto,cuda,cpu}" in said
     assert "--decide-by {probe,neighbors}" in said

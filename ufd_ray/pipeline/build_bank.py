@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
         print(f"this bank has been built already: {settings.output}")
         return earlier
     check_writable(settings.output, storage)
+    storage = replace(storage, patient=True)
     with our_errors_only():
         cluster = join_cluster()
         plan = plan_encoder(settings, spec, settings.preprocess, settings.dtype, cluster)

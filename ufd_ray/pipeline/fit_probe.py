@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
         print(f"this probe has been fitted already: {settings.output}")
         return earlier
     check_writable(settings.output, storage)
+    storage = replace(storage, patient=True)
     if encoder.is_random:
         print("warning: the bank's encoder has random weights: what is fitted on it means nothing")
     curve: list[dict[str, float]] = []

@@ -99,15 +99,18 @@ class Detectors:
             "keep_embeddings": self.settings.keep_embeddings,
         }
 
-    def contents(self) -> dict[str, str]:
+    def contents(self) -> dict[str, str | None]:
         """What bank and probe are, wherever they lie: part of a run's fingerprint."""
-        found = {"encoder_id": self.encoder.encoder_id}
-        if self.bank:
-            found["bank_content"] = _digest([shard["sha256"] for shard in self.bank.shards])
-        if self.probe:
-            numbers = [self.probe.weight.tobytes().hex(), self.probe.bias, self.probe.threshold]
-            found["probe_content"] = _digest(numbers)
-        return found
+        bank, probe = self.bank, self.probe
+        return {
+            "encoder_id": self.encoder.encoder_id,
+            "bank_content": _digest([shard["sha256"] for shard in bank.shards]) if bank else None,
+            "probe_content": (
+                _digest([probe.weight.tobytes().hex(), probe.bias, probe.threshold])
+                if probe
+                else None
+            ),
+        }
 
     def detector_id(self, plan: EncoderPlan) -> str:
         """A short hash of all that a verdict depends on, but the image."""

@@ -29,7 +29,6 @@ from ufd_ray.storage import (
     Lease,
     PublishedFile,
     RunFolder,
-    StorageOptions,
     check_files,
     check_writable,
     utc_now,
@@ -44,22 +43,20 @@ class Run:
 
     Args:
         settings: the job's.
-        storage: how storage is reached.
         detectors: what decides.
         plan: which encoder, in which precision.
-        folder: where it lies.
+        folder: where it lies, and how storage is reached.
     """
 
     def __init__(
         self,
         settings: ScoreSettings,
-        storage: StorageOptions,
         detectors: Detectors,
         plan: EncoderPlan,
         folder: RunFolder,
     ) -> None:
         self._settings = settings
-        self._storage = storage
+        self._storage = folder.options
         self._detectors = detectors
         self._plan = plan
         self._folder = folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ufd_ray.encoders import EncoderSpec
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import Cluster, join_cluster, our_errors_only
@@ -29,7 +31,8 @@ def score(settings: ScoreSettings) -> Outcome:
         return say_published(folder, outcome)
     with our_errors_only():
         cluster = join_cluster()
-        run = Run(settings, storage, detectors, _plan(settings, detectors, cluster), folder)
+        reached = replace(folder, options=replace(storage, patient=True))
+        run = Run(settings, detectors, _plan(settings, detectors, cluster), reached)
         return run.rehearse() if settings.dry_run else run.work(cluster)
 
 

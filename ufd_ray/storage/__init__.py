@@ -11,33 +11,24 @@ from ufd_ray.storage.banks import (
 from ufd_ray.storage.documents import (
     describe_differences,
     outcome_of_earlier,
-    read_document,
     write_document,
 )
-from ufd_ray.storage.entries import ObjectInfo
 from ufd_ray.storage.fetching.fetch import fetch
 from ufd_ray.storage.known import Fetched, FetchLimits, Known
-from ufd_ray.storage.listing.columns import folder_label
 from ufd_ray.storage.listing.inputs import Inputs
-from ufd_ray.storage.listing.prefixes import list_prefix
 from ufd_ray.storage.manifests.ledger import Ledger
 from ufd_ray.storage.manifests.manifest import ManifestInfo, select_images, write_manifest
 from ufd_ray.storage.objects import (
     check_writable,
-    delete_folder,
-    delete_object,
     list_folder,
     local_copy,
     object_exists,
-    read_object,
     tidy_up,
-    write_object,
 )
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
-from ufd_ray.storage.runs.current import Current, write_current
+from ufd_ray.storage.runs.current import write_current
 from ufd_ray.storage.runs.embeddings import (
     ROWS_PER_GROUP,
-    EmbeddingIndex,
     KeptEmbeddings,
     embedding_files,
     index_embeddings,
@@ -46,15 +37,13 @@ from ufd_ray.storage.runs.folder import RunFolder, new_run_id, utc_now
 from ufd_ray.storage.runs.history import PublishedRun, published_runs
 from ufd_ray.storage.runs.lease import Lease
 from ufd_ray.storage.runs.publication import Parts, PublishedFile, check_files, write_table
-from ufd_ray.storage.runs.reruns import failed_images, find_runs, is_own, scored_images
+from ufd_ray.storage.runs.reruns import failed_images, find_runs, scored_images
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import image_id, join_uri, parse_uri
 
 __all__ = [
     "ROWS_PER_GROUP",
     "BankInfo",
-    "Current",
-    "EmbeddingIndex",
     "FetchLimits",
     "Fetched",
     "Inputs",
@@ -63,7 +52,6 @@ __all__ = [
     "Lease",
     "Ledger",
     "ManifestInfo",
-    "ObjectInfo",
     "Parts",
     "ProbeFiles",
     "PublishedFile",
@@ -72,8 +60,6 @@ __all__ = [
     "StorageOptions",
     "check_files",
     "check_writable",
-    "delete_folder",
-    "delete_object",
     "describe_differences",
     "embedding_column",
     "embedding_files",
@@ -81,13 +67,10 @@ __all__ = [
     "failed_images",
     "fetch",
     "find_runs",
-    "folder_label",
     "image_id",
     "index_embeddings",
-    "is_own",
     "join_uri",
     "list_folder",
-    "list_prefix",
     "local_copy",
     "new_run_id",
     "object_exists",
@@ -96,8 +79,6 @@ __all__ = [
     "parse_uri",
     "published_runs",
     "read_bank_info",
-    "read_document",
-    "read_object",
     "read_probe",
     "read_searchable",
     "read_shards",
@@ -108,7 +89,6 @@ __all__ = [
     "write_current",
     "write_document",
     "write_manifest",
-    "write_object",
     "write_probe",
     "write_table",
 ]

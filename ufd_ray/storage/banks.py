@@ -52,7 +52,7 @@ def read_bank_info(uri: str, options: StorageOptions) -> BankInfo:
         SettingsError: there is no usable bank at `uri`.
     """
     content = read_document(uri, "bank.json", f"--bank {uri}", options)
-    try:
+    try:  # What will be needed is asked for by name: what is missing is said now.
         return BankInfo(
             uri=uri,
             encoder=content["encoder"],

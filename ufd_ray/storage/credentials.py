@@ -9,6 +9,12 @@ import boto3
 
 from ufd_ray.errors import SettingsError
 
+NO_CREDENTIALS = (
+    "no S3 credentials found: set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"
+    " give the machine a role"
+)
+"""What to do where the chain ends empty."""
+
 
 class BotoCredentials:
     """Credential provider for obstore that asks boto3's chain again every `ttl_s` seconds.
@@ -31,10 +37,7 @@ class BotoCredentials:
         if self._chain is None:
             self._chain = boto3.Session().get_credentials()
         if self._chain is None:
-            raise SettingsError(
-                "no S3 credentials found: set AWS_PROFILE or AWS_ACCESS_KEY_ID and"
-                " AWS_SECRET_ACCESS_KEY, or give the machine a role"
-            )
+            raise SettingsError(NO_CREDENTIALS)
         now = self._chain.get_frozen_credentials()
         return {
             "access_key_id": now.access_key,

@@ -1,4 +1,4 @@
-"""Our own JSON documents: `run.json`, `bank.json`, `probe.json`."""
+"""Our own JSON documents: `run.json`, `bank.json`, `probe.json`, `current.json`."""
 
 from __future__ import annotations
 
@@ -13,23 +13,15 @@ from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
 
-def write_document(
-    root: str,
-    name: str,
-    content: dict[str, Any],
-    options: StorageOptions,
-    *,
-    if_absent: bool = False,
-) -> None:
+def write_document(root: str, name: str, content: dict[str, Any], options: StorageOptions) -> None:
     """Write `ROOT/NAME`, with the format's version first.
 
     Raises:
-        FileExistsError: `if_absent`, and it is there.
         StorageError: it cannot be written.
     """
     text = json.dumps({"format_version": FORMAT_VERSION, **content}, indent=2, ensure_ascii=False)
     data = (text + "\n").encode("utf-8", "backslashreplace")
-    write_object(join_uri(root, name), data, options, if_absent=if_absent)
+    write_object(join_uri(root, name), data, options)
 
 
 def read_document(root: str, name: str, given: str, options: StorageOptions) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def _code_in(text: str) -> ErrorCode:
     # obstore has one class for all that is left; what it was stands in its text.
     if status := _STATUS.search(text):
         return code_of_status(int(status[1]))
-    if "no S3 credentials found" in text:
+    if "no S3 credentials found" in text:  # as `credentials` says it
         return ErrorCode.FORBIDDEN
     return ErrorCode.TIMEOUT if _TIMED_OUT.search(text) else ErrorCode.NETWORK
 

@@ -101,18 +101,22 @@ def check_unchanged(known: Known, now: Known) -> None:
     Raises:
         FetchError: `changed`.
     """
-    if known.etag is not None and now.etag is not None:
+    if known.etag and now.etag:
         same = known.etag == now.etag
     else:
-        same = known.size_bytes in (None, now.size_bytes)
-    if same and known.last_modified and now.last_modified and not (known.etag and now.etag):
-        then, this = known.last_modified, now.last_modified
-        if not (then.microsecond and this.microsecond):  # one of the two was cut to seconds
-            then, this = then.replace(microsecond=0), this.replace(microsecond=0)
-        same = then == this
+        same_size = known.size_bytes in (None, now.size_bytes)
+        same = same_size and _same_moment(known.last_modified, now.last_modified)
     if not same:
         raise FetchError(
             ErrorCode.CHANGED,
             f"listed with etag {known.etag}, {known.size_bytes} bytes of {known.last_modified};"
             f" read with etag {now.etag}, {now.size_bytes} bytes of {now.last_modified}",
         )
+
+
+def _same_moment(then: datetime | None, now: datetime | None) -> bool:
+    if then is None or now is None:
+        return True
+    if not (then.microsecond and now.microsecond):  # one of the two was cut to seconds
+        then, now = then.replace(microsecond=0), now.replace(microsecond=0)
+    return then == now

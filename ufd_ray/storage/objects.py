@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 
 from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.storage.credentials import NO_CREDENTIALS
 from ufd_ray.storage.foreign_errors import one_line
 from ufd_ray.storage.stores import StorageOptions, open_store
 from ufd_ray.storage.uris import parse_uri
@@ -28,7 +29,7 @@ def read_object(uri: str, options: StorageOptions) -> bytes:
         StorageError: it cannot be read.
     """
     location = parse_uri(uri)
-    with _clear_errors(uri, "read"):
+    with _told_in_one_line(uri, "read"):
         if location.scheme == "file":
             return Path(location.key).read_bytes()
         store = open_store(location.scheme, location.bucket, options)
@@ -51,7 +52,7 @@ def write_object(
         StorageError: it cannot be written.
     """
     location = parse_uri(uri)
-    with _clear_errors(uri, "written"):
+    with _told_in_one_line(uri, "written"):
         if location.scheme == "file":
             _write_file(Path(location.key), data, if_absent)
             return
@@ -71,7 +72,7 @@ def object_exists(uri: str, options: StorageOptions) -> bool:
     if not location.key or location.key.endswith("/"):
         return False
     try:
-        with _clear_errors(uri, "looked up"):
+        with _told_in_one_line(uri, "looked up"):
             obstore.head(open_store(location.scheme, location.bucket, options), location.key)
     except FileNotFoundError:
         return False
@@ -106,7 +107,7 @@ def delete_object(uri: str, options: StorageOptions) -> None:
         StorageError: it cannot be deleted.
     """
     location = parse_uri(uri)
-    with suppress(FileNotFoundError), _clear_errors(uri, "deleted"):
+    with suppress(FileNotFoundError), _told_in_one_line(uri, "deleted"):
         if location.scheme == "file":
             Path(location.key).unlink()
         else:
@@ -120,7 +121,7 @@ def delete_folder(uri: str, options: StorageOptions) -> None:
         StorageError: something cannot be deleted.
     """
     location = parse_uri(uri)
-    with suppress(FileNotFoundError), _clear_errors(uri, "deleted"):
+    with suppress(FileNotFoundError), _told_in_one_line(uri, "deleted"):
         if location.scheme == "file":
             shutil.rmtree(location.key)
         elif keys := [parse_uri(found).key for found in list_folder(uri, options)]:
@@ -144,7 +145,11 @@ def tidy_up(uri: str, options: StorageOptions) -> None:
 
 
 def list_folder(uri: str, options: StorageOptions) -> list[str]:
-    """URIs of the objects below a folder of ours (whose names are all plain), sorted."""
+    """URIs of the objects below a folder of ours (whose names are all plain), sorted.
+
+    Raises:
+        StorageError: it cannot be listed.
+    """
     location = parse_uri(uri)
     root = uri.rstrip("/")
     if location.scheme == "file":
@@ -152,7 +157,7 @@ def list_folder(uri: str, options: StorageOptions) -> list[str]:
         return sorted(f"{root}/{p.relative_to(base)}" for p in base.rglob("*") if p.is_file())
     store = open_store(location.scheme, location.bucket, options)
     prefix = location.key.rstrip("/") + "/"
-    with _clear_errors(uri, "listed"):
+    with _told_in_one_line(uri, "listed"):
         found = [entry["path"] for page in obstore.list(store, prefix) for entry in page]
     return sorted(f"{root}/{path.removeprefix(prefix)}" for path in found)
 
@@ -195,7 +200,7 @@ def _write_file(path: Path, data: bytes, if_absent: bool) -> None:
 
 
 @contextmanager
-def _clear_errors(uri: str, verb: str) -> Iterator[None]:
+def _told_in_one_line(uri: str, verb: str) -> Iterator[None]:
     # `from None`: a client's error quotes the server's answer, which may quote our signed request;
     # as a cause it would stand in tracebacks.
     try:
@@ -220,17 +225,13 @@ def explain(error: BaseException) -> str:
     return one_line(error)[:300]
 
 
-_NO_CREDENTIALS = (
-    "no S3 credentials found: set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"
-    " give the machine a role"
-)
 _MEANINGS = {
     "SignatureDoesNotMatch": "the server refuses the signature: the secret key is wrong"
     " (SignatureDoesNotMatch)",
     "InvalidAccessKeyId": "the server does not know the access key (InvalidAccessKeyId)",
     "ExpiredToken": "the credentials have expired (ExpiredToken)",
-    "no S3 credentials found": _NO_CREDENTIALS,
-    "Unable to locate credentials": _NO_CREDENTIALS,
+    "no S3 credentials found": NO_CREDENTIALS,
+    "Unable to locate credentials": NO_CREDENTIALS,
     "NoSuchBucket": "there is no such bucket",
     "AccessDenied": "the credentials are not allowed to do this (AccessDenied)",
     "Connection refused": "the server does not answer (connection refused)",

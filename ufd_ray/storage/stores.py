@@ -32,12 +32,15 @@ class StorageOptions:
         timeout_s: longest wait for one of our own files, retries included, in seconds.
         fetch_timeout_s: longest wait in one try at one crawled image.
         credentials_ttl_s: seconds after which boto3's chain is asked again.
+        patient: storage has been reached once, so one that does not answer is waited for as long as
+            `timeout_s`; without it, a wrong address is an error within seconds.
     """
 
     s3_endpoint: str | None = None
     timeout_s: float = 600.0
     fetch_timeout_s: float = 60.0
     credentials_ttl_s: float = 300.0
+    patient: bool = False
 
 
 @lru_cache(maxsize=64)
@@ -56,7 +59,7 @@ def open_store(
     Raises:
         SettingsError: the scheme is none of s3, gs.
     """
-    retries, client = _patience(options.timeout_s) if timeout_s is None else _one_try(timeout_s)
+    retries, client = _patience(options) if timeout_s is None else _one_try(timeout_s)
     if scheme == "s3":
         return S3Store(bucket, retry_config=retries, client_options=client, **_s3(bucket, options))
     if scheme == "gs":
@@ -65,13 +68,14 @@ def open_store(
 
 
 @lru_cache(maxsize=8)
-def s3_client(options: StorageOptions, num_requests: int = 8) -> Any:
+def s3_client(options: StorageOptions, timeout_s: float | None = None) -> Any:
     """A boto3 client: for listing, and for the few keys that obstore cannot name.
 
     Args:
         options: how storage is reached.
-        num_requests: how often it asks before an error stands.
+        timeout_s: as for `open_store`.
     """
+    num_requests = 3 if timeout_s else 20 if options.patient else 8
     # Servers of one's own rarely have a host name for every bucket: they get path-style addresses.
     styled = {"addressing_style": "path"} if _custom_endpoint(options) else {}
     return boto3.Session().client(
@@ -79,8 +83,8 @@ def s3_client(options: StorageOptions, num_requests: int = 8) -> Any:
         endpoint_url=options.s3_endpoint,
         region_name=_region(),
         config=botocore.config.Config(
-            connect_timeout=min(10.0, options.fetch_timeout_s),
-            read_timeout=options.fetch_timeout_s,
+            connect_timeout=min(10.0, timeout_s or 10.0),
+            read_timeout=timeout_s or 60.0,
             retries={"mode": "standard", "total_max_attempts": num_requests},
             s3=styled,
         ),
@@ -91,22 +95,26 @@ def open_filesystem(location: Location, options: StorageOptions) -> Any:
     """A pyarrow file system for Parquet, over the same client; its paths are `Location.path`."""
     if location.scheme == "file":
         return pyarrow.fs.LocalFileSystem()
-    retries, client = _patience(options.timeout_s)
+    retries, client = _patience(options)
     settings = _s3(location.bucket, options) if location.scheme == "s3" else {}
     store = FsspecStore(location.scheme, retry_config=retries, client_options=client, **settings)
     return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store))
 
 
-def _patience(timeout_s: float) -> tuple[RetryConfig, ClientConfig]:
-    # Throttling answers at once and is retried until the retry budget ends; it ends before the
-    # request's own time, so that the error says "throttled" rather than "timeout".
+def _patience(options: StorageOptions) -> tuple[RetryConfig, ClientConfig]:
+    # About ten seconds, or as long as the budget lasts. It ends before the request's own time, so
+    # that the error says "throttled" rather than "timeout".
+    return _retrying(options.timeout_s, 200 if options.patient else 10)
+
+
+def _retrying(timeout_s: float, max_retries: int) -> tuple[RetryConfig, ClientConfig]:
     retries: RetryConfig = {
-        "max_retries": 20,
+        "max_retries": max_retries,
         "retry_timeout": timedelta(seconds=0.8 * timeout_s),
         "backoff": {
             "init_backoff": timedelta(milliseconds=100),
             "max_backoff": timedelta(seconds=5),
-            "base": 2,
+            "base": 3,  # the wait is drawn between the first and `base` times the last: 2 stays low
         },
     }
     client: ClientConfig = {
@@ -120,8 +128,8 @@ def _patience(timeout_s: float) -> tuple[RetryConfig, ClientConfig]:
 def _one_try(timeout_s: float) -> tuple[RetryConfig, ClientConfig]:
     # Two quick repetitions heal a hiccup, and go on where a body broke off; the next try, seconds
     # later, is the reader's. A body of which nothing comes for a while is asked for again, too.
-    retries, client = _patience(timeout_s)
-    return retries | {"max_retries": 2}, client | {"read_timeout": timedelta(seconds=timeout_s / 4)}
+    retries, client = _retrying(timeout_s, 2)
+    return retries, client | {"read_timeout": timedelta(seconds=timeout_s / 4)}
 
 
 def _s3(bucket: str, options: StorageOptions) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from ufd_ray.errors import SettingsError
 Scheme = Literal["file", "s3", "gs"]
 _ODD_KEY = re.compile(r"(^|/)(\.{0,2})(/|$)|[\x00-\x1f\x7f]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_HTTP = re.compile(r"https?://", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,15 @@ def parse_uri(uri: str) -> Location:
     )
 
 
+def scheme_of(uri: str) -> str:
+    """The scheme that a URI names, in lower case, read here or not; a plain path's is `file`."""
+    match = _SCHEME.match(uri)
+    return match[1].lower() if match else "file"
+
+
 def is_http(uri: str) -> bool:
     """Whether a URI is one of the web's, which are read as images only, and only if allowed."""
-    return _HTTP.match(uri) is not None
+    return scheme_of(uri) in ("http", "https")
 
 
 def local_uri(path: bytes) -> str:

@@ -168,7 +168,7 @@ def test_similarity_is_the_cosine_to_the_last_digits() -> None:
         assert similarity[20] == pytest.approx(cosine, abs=1e-15)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), cuts=st.lists(st.integers(0, 90), max_size=6))
 def test_the_batch_of_a_query_never_matters(seed: int, cuts: list[int]) -> None:
     rng = np.random.default_rng(seed)
@@ -256,7 +256,7 @@ def test_fast_products_elsewhere_in_the_process_change_nothing(
     assert_equal(found, expected)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32 - 1), values=st.integers(1, 3))
 def test_at_k_1_the_vote_is_the_sign_of_the_margin(seed: int, values: int) -> None:
     rng = np.random.default_rng(seed)

@@ -13,7 +13,7 @@ def some_probe(rng: np.random.Generator, dim: int) -> Probe:
     return Probe(rng.normal(size=dim).astype(np.float32), np.float32(rng.normal()))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1),
     dim=st.sampled_from([1, 3, 8, 127, 768, 1030]),

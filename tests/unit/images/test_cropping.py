@@ -22,7 +22,7 @@ def in_mode(width: int, height: int, mode: str) -> Image.Image:
 
 
 @given(width=SIDES, height=SIDES, size=st.sampled_from([1, 2, 7, 223, 224, 299, 336]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_centre_crop_is_torchvisions(width: int, height: int, size: int) -> None:
     image = picture(width, height)
     pixels = to_pixels(image, mode="crop", size=size)
@@ -42,7 +42,7 @@ def test_centre_crop_in_every_mode_is_torchvisions_of_the_converted(
 
 
 @given(width=st.integers(9, 400), height=st.integers(9, 400), size=st.sampled_from([17, 64, 224]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_resize_is_torchvisions(width: int, height: int, size: int) -> None:
     image = picture(width, height)
     clip = Compose([Resize(size, InterpolationMode.BICUBIC), CenterCrop(size)])

@@ -60,7 +60,7 @@ def decode_both_ways(data: bytes) -> None:
     mutations=st.lists(MUTATION, min_size=1, max_size=6),
     mend=st.booleans(),
 )
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 def test_a_damaged_file_is_an_image_or_a_decode_error(
     name: str, mutations: list[tuple[int, bool, int, bytes]], mend: bool
 ) -> None:
@@ -69,7 +69,7 @@ def test_a_damaged_file_is_an_image_or_a_decode_error(
 
 
 @given(st.binary(max_size=200), st.sampled_from(sorted(KINDS)), st.integers(0, 24))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_rubbish_is_a_decode_error(rubbish: bytes, name: str, num_kept: int) -> None:
     decode_both_ways(KINDS[name][:num_kept] + rubbish)
 

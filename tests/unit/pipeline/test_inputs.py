@@ -9,7 +9,8 @@ from tests.unit.storage.runs.published import publish
 from ufd_ray.errors import SettingsError
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
 from ufd_ray.settings import BuildBankSettings, ScoreSettings
-from ufd_ray.storage import Ledger, StorageOptions, list_prefix
+from ufd_ray.storage import Ledger, StorageOptions
+from ufd_ray.storage.listing.prefixes import list_prefix
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +7,8 @@ import pytest
 
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.schema import FORMAT_VERSION
-from ufd_ray.storage import StorageOptions, outcome_of_earlier, read_document, write_document
-from ufd_ray.storage.documents import describe_differences
+from ufd_ray.storage import StorageOptions, outcome_of_earlier, write_document
+from ufd_ray.storage.documents import describe_differences, read_document
 
 OPTIONS = StorageOptions()
 
@@ -26,13 +25,6 @@ def test_round_trip(tmp_path: Path) -> None:
     assert text.startswith('{\n  "format_version": 1,\n')
     assert text.endswith("}\n")
     assert "ü" in text  # a person reads it
-
-
-def test_put_if_absent(tmp_path: Path) -> None:
-    write_document(str(tmp_path), "bank.json", {"n": 1}, OPTIONS, if_absent=True)
-    with pytest.raises(FileExistsError):
-        write_document(str(tmp_path), "bank.json", {"n": 2}, OPTIONS, if_absent=True)
-    assert read(tmp_path)["n"] == 1
 
 
 @pytest.mark.parametrize(
@@ -69,11 +61,6 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot be written"):
         write_document(str(tmp_path / "file"), "bank.json", {}, OPTIONS)
-
-
-def test_json_of_ours_is_json(tmp_path: Path) -> None:
-    write_document(str(tmp_path), "bank.json", {"n": 1}, OPTIONS)
-    assert json.loads((tmp_path / "bank.json").read_bytes())["n"] == 1
 
 
 # Whether a job's result is there already

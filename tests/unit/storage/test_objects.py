@@ -6,18 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ufd_ray.errors import SettingsError, StorageError
-from ufd_ray.storage import (
-    StorageOptions,
-    delete_folder,
-    delete_object,
-    list_folder,
-    local_copy,
-    object_exists,
-    read_object,
-    write_object,
-)
-from ufd_ray.storage.objects import explain
+from ufd_ray.errors import StorageError
+from ufd_ray.storage import StorageOptions, list_folder, local_copy, object_exists
+from ufd_ray.storage.objects import delete_folder, delete_object, explain, read_object, write_object
 
 OPTIONS = StorageOptions()
 
@@ -125,11 +116,6 @@ def test_a_local_copy_of_a_local_file_is_the_file(tmp_path: Path) -> None:
     with local_copy(f"file://{tmp_path}/weights.pt", OPTIONS) as path:
         assert path == tmp_path / "weights.pt"
     assert path.exists()
-
-
-def test_a_scheme_that_is_not_read_is_refused() -> None:
-    with pytest.raises(SettingsError, match="ftp:// is not read"):
-        read_object("ftp://host/a", OPTIONS)
 
 
 @pytest.mark.parametrize(

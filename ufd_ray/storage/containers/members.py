@@ -12,7 +12,7 @@ from obstore.exceptions import PreconditionError
 
 from ufd_ray.errors import ErrorCode, FetchError, SettingsError
 from ufd_ray.storage.containers.parquet_images import find_image_column, read_cells
-from ufd_ray.storage.containers.tar_reads import Bytes, damaged, read_from_tar
+from ufd_ray.storage.containers.tar_reads import BytesOrError, damaged, read_from_tar
 from ufd_ray.storage.entries import ObjectInfo
 from ufd_ray.storage.known import FetchLimits, Known, check_size, check_unchanged
 from ufd_ray.storage.ranged import open_object
@@ -28,9 +28,8 @@ def read_members(
     uri: str,
     members: Sequence[Known],
     options: StorageOptions,
-    max_bytes: int,
-    image_column: str | None = None,
-) -> list[Bytes]:
+    limits: FetchLimits,
+) -> list[BytesOrError]:
     """Read images out of one container, in order, each with its bytes or with a `FetchError`.
 
     A container that is no longer what the listing saw makes all of its images end as `changed`.
@@ -39,8 +38,7 @@ def read_members(
         uri: the container.
         members: images in it.
         options: how storage is reached.
-        max_bytes: larger ones are not read (`too_many_bytes`).
-        image_column: `--image-column`; None: the only one of bytes.
+        limits: bounds of fetching.
 
     Raises:
         FileNotFoundError: there is no such container.
@@ -50,9 +48,8 @@ def read_members(
         why = "images inside of anything but .tar and .parquet are not read"
         return [FetchError(ErrorCode.NOT_FOUND, why) for _ in members]
     file, info = open_object(uri, options, buffer_size=0, timeout_s=options.fetch_timeout_s)
-    limits = FetchLimits(max_bytes=max_bytes)
     with file:
-        results: dict[int, Bytes] = {}
+        results: dict[int, BytesOrError] = {}
         for place, known in enumerate(members):
             try:
                 _check_same(known, info)
@@ -64,7 +61,7 @@ def read_members(
             if uri.lower().endswith(".tar"):
                 found = read_from_tar(file, info, wanted, options, limits)
             else:
-                found = _from_parquet(file, info, wanted, limits, image_column)
+                found = _from_parquet(file, info, wanted, limits)
         except PreconditionError:
             changed = FetchError(ErrorCode.CHANGED, "the container changed while it was read")
             found = [changed] * len(rest)
@@ -78,15 +75,11 @@ def _check_same(known: Known, info: ObjectInfo) -> None:
 
 
 def _from_parquet(
-    file: BinaryIO,
-    info: ObjectInfo,
-    wanted: Sequence[Known],
-    limits: FetchLimits,
-    image_column: str | None,
-) -> list[Bytes]:
+    file: BinaryIO, info: ObjectInfo, wanted: Sequence[Known], limits: FetchLimits
+) -> list[BytesOrError]:
     try:
         parquet = pq.ParquetFile(file)
-        column = find_image_column(info.uri, parquet.schema_arrow, image_column)
+        column = find_image_column(info.uri, parquet.schema_arrow, limits.image_column)
         rows = {int(name) for known in wanted if _is_row(name := known.member or "")}
         cells = read_cells(parquet, column, sorted(rows)) if column else {}
     except SettingsError as error:
@@ -98,7 +91,7 @@ def _from_parquet(
     return [_cell(known, cells, limits) for known in wanted]
 
 
-def _cell(known: Known, cells: dict[int, bytes | None], limits: FetchLimits) -> Bytes:
+def _cell(known: Known, cells: dict[int, bytes | None], limits: FetchLimits) -> BytesOrError:
     member = known.member or ""
     data = cells.get(int(member)) if _is_row(member) else None
     if data is None:

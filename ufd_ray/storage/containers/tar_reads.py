@@ -17,7 +17,7 @@ from ufd_ray.storage.stores import StorageOptions
 _LARGEST_GAP = 2**20
 _LARGEST_READ = 32 * 2**20
 
-Bytes = bytes | FetchError
+BytesOrError = bytes | FetchError
 """What reading one image comes to."""
 
 
@@ -27,7 +27,7 @@ def read_from_tar(
     wanted: Sequence[Known],
     options: StorageOptions,
     limits: FetchLimits,
-) -> list[Bytes]:
+) -> list[BytesOrError]:
     """Read members of one tar, in order, each with its bytes or with a `FetchError`.
 
     Args:
@@ -40,7 +40,7 @@ def read_from_tar(
     Raises:
         OSError, obstore.exceptions.BaseError: the tar cannot be read.
     """
-    results: dict[int, Bytes] = {}
+    results: dict[int, BytesOrError] = {}
     pieces: list[tuple[int, int, int]] = []
     index: dict[str, Member] | FetchError = {}
     if not all(_is_placed(known) for known in wanted):
@@ -99,7 +99,7 @@ def _index(info: ObjectInfo, options: StorageOptions) -> dict[str, Member]:
     return members
 
 
-def _read_sparse(wanted: Member, info: ObjectInfo, options: StorageOptions) -> Bytes:
+def _read_sparse(wanted: Member, info: ObjectInfo, options: StorageOptions) -> BytesOrError:
     for member, read in _walk(info, options):
         if member == wanted:
             return read()

@@ -26,10 +26,18 @@ _LONGEST_WAIT_S = 60.0
 
 
 def fetch(objects: Sequence[Known], options: StorageOptions, limits: FetchLimits) -> list[Fetched]:
-    """Fetch images, in order, each one once: with their bytes or with a `FetchError`.
+    """Fetch images. Never raises for one of them: what went wrong with it is its own result.
 
     An object that is no longer what the listing saw (etag; without one, size and time of
     modification) ends as `changed`: its row must not speak of bytes that nobody listed.
+
+    Args:
+        objects: images, with what their listing knew of them.
+        options: how storage is reached; `fetch_timeout_s` bounds one try at one image.
+        limits: bounds of fetching.
+
+    Returns:
+        One result an image, in order: its bytes, or a `FetchError`.
     """
     return asyncio.run(_fetch_all(objects, options, limits))
 
@@ -104,9 +112,7 @@ async def _try(group: list[Known], options: StorageOptions, limits: FetchLimits)
 async def _read(group: list[Known], options: StorageOptions, limits: FetchLimits) -> list[Fetched]:
     known = group[0]
     if known.member is not None:
-        found = await in_thread(
-            read_members, known.uri, group, options, limits.max_bytes, limits.image_column
-        )
+        found = await in_thread(read_members, known.uri, group, options, limits)
         return [_as_fetched(*pair) for pair in zip(group, found, strict=True)]
     if known.size_bytes is not None:
         check_size(known.size_bytes, limits)

@@ -35,7 +35,8 @@ async def read_object_once(known: Known, options: StorageOptions, limits: FetchL
     if not is_odd_key(location.key):
         return await _get_obstore(known, location, options, limits)
     if location.scheme == "s3":
-        client = s3_client(options, 3)  # made here: two threads must not make it at once
+        # Made here: two threads must not make it at once.
+        client = s3_client(options, options.fetch_timeout_s)
         return await in_thread(_get_boto3, client, known, location, limits)
     raise FetchError(ErrorCode.NOT_FOUND, "a key that only S3 is read with")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -10,9 +9,8 @@ import pyarrow.compute as pc
 
 from ufd_ray.errors import SettingsError
 from ufd_ray.redaction import find_secret
-from ufd_ray.storage.uris import is_http, parse_uri
+from ufd_ray.storage.uris import is_http, parse_uri, scheme_of
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PLAIN_OBJECT = r"^(?:s3|gs)://[^/@?]+/[^?]*$"
 _PLAIN_PATH = r"^/[^:]*$"
 _PLAIN_PAGE = r"^https?://[^/@?#:]+/[^?&;#]*$"
@@ -53,8 +51,7 @@ def why_refused(uri: str, *, from_scheme: str, allow_http: bool) -> str | None:
     """
     if secret := find_secret(uri):
         return f"{secret} in a URI ends up in records; give credentials to the environment"
-    match = _SCHEME.match(uri)
-    scheme = match[1].lower() if match else "file"
+    scheme = scheme_of(uri)
     if scheme == "file" and from_scheme != "file":
         return "a local file; only a manifest that is a local file itself may name those"
     if is_http(uri) and not allow_http:

@@ -35,11 +35,8 @@ def listed_table(known: dict[str, Any], further: dict[str, Any], num_rows: int) 
         field.name: known[field.name] if field.name in known else pa.nulls(num_rows, field.type)
         for field in LISTED
     }
-    return pa.table(own | further, schema=_schema(further))
-
-
-def _schema(further: dict[str, Any]) -> Any:
-    return pa.schema([*LISTED, *(pa.field(name, column.type) for name, column in further.items())])
+    fields = [pa.field(name, column.type) for name, column in further.items()]
+    return pa.table(own | further, schema=pa.schema([*LISTED, *fields]))
 
 
 def folder_label(uri: str) -> int | None:
@@ -75,7 +72,7 @@ def typed_column(given: str, name: str, column: Any) -> Any:
         if name == "etag":
             return pc.utf8_trim(pc.cast(column, pa.string()), '"')
         if wanted == TIMESTAMP:
-            return _moments(column)
+            return moments(column)
         return pc.cast(column, wanted)
     except pa.ArrowException as error:
         why = " ".join(str(error).split())
@@ -95,7 +92,12 @@ def _labels(given: str, column: Any) -> Any:
     return pa.array(list(_WORDS.values()), pa.int8()).take(place)
 
 
-def _moments(column: Any) -> Any:
+def moments(column: Any) -> Any:
+    """Times of any Arrow type, or as text, as `TIMESTAMP`.
+
+    Raises:
+        pyarrow.ArrowException: they are none.
+    """
     if pa.types.is_string(column.type):
         try:
             column = pc.cast(column, pa.timestamp("ns", tz="UTC"))

@@ -88,7 +88,7 @@ class Inputs:
                     yield self._members(info, members)
                 continue
             for uri in group:
-                with told_in_one_line(uri, "a manifest" if _ending(uri) in _TEXTS else "Parquet"):
+                with told_in_one_line(uri, _expected(uri)):
                     yield from self._read(uri, options)
 
     def _read(self, uri: str, options: StorageOptions) -> Iterator[Any]:
@@ -98,8 +98,7 @@ class Inputs:
                 " uncompressed .tar, or unpack it"
             )
         if is_inventory(uri):
-            with told_in_one_line(uri, "an S3 Inventory"):
-                yield from self._inventory(uri, options)
+            yield from self._inventory(uri, options)
         elif (found := _open_file(uri, options)) is not None:
             with found[0] as file:
                 yield from self._file(file, found[1], options)
@@ -181,6 +180,12 @@ class Inputs:
 
 def _expanded(uri: str) -> Iterator[str]:
     return expand_ranges(uri) if uri.lower().endswith(".tar") else iter([uri])
+
+
+def _expected(uri: str) -> str:
+    if is_inventory(uri):
+        return "an S3 Inventory"
+    return "a manifest" if _ending(uri) in _TEXTS else "Parquet"
 
 
 def _ending(uri: str) -> str:

@@ -19,7 +19,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from ufd_ray.errors import SettingsError
-from ufd_ray.schema import TIMESTAMP
+from ufd_ray.storage.listing.columns import moments
 from ufd_ray.storage.ranged import open_object
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import object_uri, parse_uri
@@ -148,18 +148,13 @@ def _objects(table: Any) -> dict[str, Any]:
     known: dict[str, Any] = {}
     if "Size" in table.column_names:
         sizes = pc.cast(table["Size"], pa.int64())
-        marker = pc.and_(pc.ends_with(table["Key"], "/"), pc.equal(sizes, 0).fill_null(False))
-        table, known["size_bytes"] = (
-            table.filter(pc.invert(marker)),
-            sizes.filter(pc.invert(marker)),
-        )
+        is_empty = pc.equal(sizes, 0).fill_null(False)
+        is_object = pc.invert(pc.and_(pc.ends_with(table["Key"], "/"), is_empty))
+        table, known["size_bytes"] = table.filter(is_object), sizes.filter(is_object)
     if "ETag" in table.column_names:
         known["etag"] = pc.utf8_trim(pc.cast(table["ETag"], pa.string()), '"')
     if "LastModifiedDate" in table.column_names:
-        moments = table["LastModifiedDate"]
-        if pa.types.is_string(moments.type):
-            moments = pc.cast(moments, pa.timestamp("ns", tz="UTC"))
-        known["last_modified"] = pc.cast(moments, TIMESTAMP, safe=False)
+        known["last_modified"] = moments(table["LastModifiedDate"])
     buckets, keys = table["Bucket"].to_pylist(), table["Key"].to_pylist()
     uris = [object_uri("s3", bucket, key) for bucket, key in zip(buckets, keys, strict=True)]
     return known | {"uri": pa.array(uris, pa.string()), "key": keys}

@@ -22,6 +22,9 @@ _NO_NUMBER = r"^[+-]?(0[0-9]|[0-9]{19})|^0[xX]|^\+"
 _INFERRED = {pa.int64(): _NO_NUMBER, pa.float64(): _NO_NUMBER, pa.bool_(): "^[01]$"}
 """Types that a CSV's column may come to have, and which of their spellings stay text."""
 
+_ALWAYS_TEXT = ("uri", "member", "etag", "last_modified", "source", "split", "label")
+"""Names and words, whatever they look like."""
+
 Open = Callable[[], BinaryIO]
 """Opens the manifest at its beginning, each time in the same version."""
 
@@ -79,10 +82,6 @@ def read_csv(opened: Open) -> Iterator[Any]:
             yield pa.Table.from_batches([batch]).cast(schema)
     if not some:
         yield schema.empty_table()
-
-
-_ALWAYS_TEXT = ("uri", "member", "etag", "last_modified", "source", "split", "label")
-"""Names and words, whatever they look like."""
 
 
 def _csv_reader(file: BinaryIO, types: dict[str, Any]) -> Any:
@@ -143,8 +142,7 @@ def _json_batches(opened: Open) -> Iterator[list[dict[str, Any]]]:
     with opened() as file:
         lines = _lines(file)
         while batch := list(islice(lines, _ROWS)):
-            rows = [_parsed(number, line) for number, line in batch]
-            yield rows
+            yield [_parsed(number, line) for number, line in batch]
 
 
 def _parsed(number: int, line: str) -> dict[str, Any]:

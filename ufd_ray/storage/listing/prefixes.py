@@ -48,8 +48,8 @@ def list_prefix(
     some = False
     try:
         for page in pages(location, options, num_threads):
-            some = some or bool(page)
             if page:
+                some = True
                 yield page
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.storage.containers.tar_files import SOUND, as_tar, sparse_tar
 from ufd_ray.errors import ErrorCode, FetchError
-from ufd_ray.storage import Inputs, Known, StorageOptions
+from ufd_ray.storage import FetchLimits, Inputs, Known, StorageOptions
 from ufd_ray.storage.containers import tar_reads as module
 from ufd_ray.storage.containers.members import read_members
 
@@ -29,7 +29,8 @@ def known(container: Path) -> list[Known]:
 
 
 def read(members: list[Known], max_bytes: int = 2**20, **how: Any) -> list[bytes | ErrorCode]:
-    found = read_members(members[0].uri, members, OPTIONS, max_bytes, **how)
+    limits = FetchLimits(max_bytes=max_bytes, **how)
+    found = read_members(members[0].uri, members, OPTIONS, limits)
     return [result.code if isinstance(result, FetchError) else result for result in found]
 
 

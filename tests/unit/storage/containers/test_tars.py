@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.storage.containers.tar_files import SOUND, as_tar, sparse_tar
@@ -37,7 +37,6 @@ NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
     ),
     kind=st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
 )
-@settings(deadline=None)
 def test_a_members_bytes_lie_where_its_offset_says(
     members: list[tuple[str, bytes]], kind: int
 ) -> None:
@@ -163,7 +162,6 @@ def test_a_damaged_tar_is_refused_in_one_line(tmp_path: Path, why: str, data: by
 
 
 @given(noise=st.binary(min_size=1, max_size=600), place=st.integers(0, len(SOUND)))
-@settings(deadline=None)
 def test_whatever_the_bytes_reading_ends(noise: bytes, place: int) -> None:
     data = SOUND[:place] + noise + SOUND[place + len(noise) :]
     try:

@@ -16,7 +16,7 @@ from ufd_ray.storage.listing.ahead import in_order
     num_threads=st.integers(1, 5),
     num_ahead=st.integers(1, 3),
 )
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_it_is_as_if_they_were_chained(
     sources: list[list[int]], num_threads: int, num_ahead: int
 ) -> None:

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ufd_ray.errors import SettingsError
-from ufd_ray.storage import Inputs, StorageOptions, folder_label
+from ufd_ray.storage import Inputs, StorageOptions
+from ufd_ray.storage.listing.columns import folder_label
 from ufd_ray.storage.listing.named_images import named_images
 
 OPTIONS = StorageOptions()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ufd_ray.storage.listing import manifest_files as module
@@ -96,7 +96,6 @@ ROWS = st.lists(
 
 
 @given(rows=ROWS, batch=st.integers(1, 4))
-@settings(deadline=None)
 def test_json_lines_are_the_same_however_they_are_batched(
     rows: list[dict[str, Any]], batch: int
 ) -> None:

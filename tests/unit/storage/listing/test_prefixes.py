@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from ufd_ray.errors import SettingsError, StorageError
-from ufd_ray.storage import ObjectInfo, StorageOptions, list_prefix, parse_uri
+from ufd_ray.errors import StorageError
+from ufd_ray.storage import StorageOptions, parse_uri
+from ufd_ray.storage.entries import ObjectInfo
+from ufd_ray.storage.listing.prefixes import list_prefix
 
 OPTIONS = StorageOptions()
 
@@ -192,8 +194,3 @@ def test_any_other_fault_of_the_file_system_is_said(
     monkeypatch.setattr(os, "scandir", failing)
     with pytest.raises(StorageError, match=r"cannot be listed: .*Input/output error"):
         listed(tmp_path)
-
-
-def test_a_scheme_that_is_not_read_is_refused() -> None:
-    with pytest.raises(SettingsError, match="http:// is not read"):
-        listed("http://example.org/photos/")

@@ -102,7 +102,7 @@ def select(root: Path, candidates: list[Row]) -> tuple[list[Any], ManifestInfo]:
 
 
 @given(st.lists(run, max_size=4), st.lists(candidate, max_size=8))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_taken_is_what_is_new_changed_or_may_end_otherwise(
     history: list[dict[str, Any]], candidates: list[Row]
 ) -> None:

@@ -22,12 +22,12 @@ from ufd_ray.storage import (
     StorageOptions,
     image_id,
     list_folder,
-    read_object,
     select_images,
     write_manifest,
 )
 from ufd_ray.storage.manifests import candidates
 from ufd_ray.storage.manifests import manifest as module
+from ufd_ray.storage.objects import read_object
 from ufd_ray.storage.scratch import open_scratch
 
 OPTIONS = StorageOptions()
@@ -68,7 +68,7 @@ def selected(tables: Iterable[Any], limit: int | None = None) -> Iterator[tuple[
     limit=st.none() | st.integers(1, 12),
     rows_per_chunk=st.integers(1, 9),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_every_image_once_with_its_place(
     inputs: list[list[str]], limit: int | None, rows_per_chunk: int
 ) -> None:
@@ -100,7 +100,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]))
 @example(
     [("s3://b/ü ' \" ; -- \\ \n\r\t \u2028 𝒳 e\u0301 \x7f", "a\0b"), ("%00", ""), ("%00", None)]
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_ids_are_those_of_everybody_else(names: list[tuple[str, str | None]]) -> None:
     members = pa.array([member for _, member in names], pa.string())
     table = listed([uri for uri, _ in names]).append_column("member", members)

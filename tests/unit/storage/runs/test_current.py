@@ -56,7 +56,7 @@ def stored(root: Path) -> Any:
 
 
 @given(st.lists(run, min_size=1, max_size=4), st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_each_image_has_its_newest_row(history: list[dict[str, Any]], rows_per_file: int) -> None:
     newest: dict[Any, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:

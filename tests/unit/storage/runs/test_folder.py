@@ -10,14 +10,8 @@ import pytest
 
 from ufd_ray.errors import SettingsError
 from ufd_ray.outcome import Outcome
-from ufd_ray.storage import (
-    RunFolder,
-    StorageOptions,
-    list_folder,
-    new_run_id,
-    utc_now,
-    write_object,
-)
+from ufd_ray.storage import RunFolder, StorageOptions, list_folder, new_run_id, utc_now
+from ufd_ray.storage.objects import write_object
 
 OPTIONS = StorageOptions()
 THESE = {"k": 9, "input": ["/photos"]}

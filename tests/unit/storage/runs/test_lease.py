@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ufd_ray.errors import LeaseError, StorageError
-from ufd_ray.storage import StorageOptions, write_object
+from ufd_ray.storage import StorageOptions
+from ufd_ray.storage.objects import write_object
 from ufd_ray.storage.runs.lease import Lease
 
 OPTIONS = StorageOptions()

@@ -9,14 +9,8 @@ import pytest
 from tests.unit.storage.runs.published import NOON, publish
 from ufd_ray.errors import ErrorCode, SettingsError
 from ufd_ray.schema import DETECTION, STATUS
-from ufd_ray.storage import (
-    StorageOptions,
-    failed_images,
-    find_runs,
-    is_own,
-    scored_images,
-    write_manifest,
-)
+from ufd_ray.storage import StorageOptions, failed_images, find_runs, scored_images, write_manifest
+from ufd_ray.storage.runs.reruns import is_own
 
 OPTIONS = StorageOptions()
 BATCH = pa.field("batch", pa.int64())
