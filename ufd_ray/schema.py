@@ -84,6 +84,11 @@ OFFSET: Any = pa.field("offset", pa.int64())
 
 MANIFEST: tuple[Any, ...] = (POSITION, *IMAGE, OFFSET)
 
+OWN_NAMES = frozenset(
+    {field.name for field in (POSITION, *SCORES, OFFSET)} | {"data", "pixels", "embedding"}
+)
+"""Names of our own in a run's tables: no column that is carried through has one of them."""
+
 REJECTS: tuple[Any, ...] = (*IMAGE, *(field for field in STATUS if field.name != "duplicate_of"))
 """Columns of a bank's `rejects.parquet`: the images that are not in it, with the reason."""
 

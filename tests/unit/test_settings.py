@@ -121,7 +121,8 @@ def test_what_changes_no_row_is_not_compared() -> None:
         SCORE
         | {"batch_size": 7, "device": "cpu", "run_id": "r", "progress_s": 1, "dry_run": True}
         | {"fetch_timeout_s": 1, "rows_per_file": 5, "num_encoders": 2, "max_error_rate": 1}
-        | {"weights": "/w.pt", "output": "/elsewhere"}
+        | {"weights": "/w.pt", "output": "/elsewhere", "lease_s": 1, "fetch_attempts": 2}
+        | {"reuse_embeddings": False, "bank": "/moved", "probe": "/moved"}
     )
     assert settings.fingerprint() == other.fingerprint()
 
@@ -136,8 +137,10 @@ def test_what_changes_no_row_is_not_compared() -> None:
         {"max_bytes": 5},
         {"max_pixels": 5},
         {"precision": "bf16"},
-        {"bank": "/bank"},
-        {"probe": "/other"},
+        {"allow_http": True},
+        {"incremental": True},
+        {"input": [], "from_run": ["a"]},
+        {"input": [], "retry_failed": "a"},
         {"k": 3},
         {"decide_by": "probe"},
         {"keep_embeddings": True},
@@ -152,5 +155,6 @@ def test_what_changes_rows_is_compared(change: dict[str, Any]) -> None:
 
 def test_all_that_changes_no_row_exists() -> None:
     known = {name for job in JOBS for name in job.model_fields}
-    assert JobSettings.changes_no_row <= known
+    for job in JOBS:
+        assert job.changes_no_row <= known
     assert issubclass(ScoreSettings, ImageSettings)

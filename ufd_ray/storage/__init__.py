@@ -2,8 +2,6 @@
 
 from ufd_ray.storage.banks import (
     BankInfo,
-    embedding_column,
-    embedding_matrix,
     read_bank_info,
     read_searchable,
     read_shards,
@@ -40,6 +38,7 @@ from ufd_ray.storage.runs.publication import Parts, PublishedFile, check_files, 
 from ufd_ray.storage.runs.reruns import failed_images, find_runs, scored_images
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import image_id, join_uri, parse_uri
+from ufd_ray.storage.vectors import embedding_column, embedding_matrix
 
 __all__ = [
     "ROWS_PER_GROUP",

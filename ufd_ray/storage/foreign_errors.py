@@ -16,6 +16,7 @@ from obstore import exceptions as obs
 
 from ufd_ray.errors import ErrorCode, FetchError
 from ufd_ray.redaction import redact
+from ufd_ray.storage.credentials import NO_CREDENTIALS
 
 _BY_STATUS = {
     400: ErrorCode.FORBIDDEN,  # what S3 answers to expired or malformed credentials
@@ -34,12 +35,31 @@ _BODY = re.compile(
     r"(status code: \d{3}[^:]*|An error occurred \([^)]*\) when calling [^:]*): (.*)", re.DOTALL
 )
 _CODE = re.compile(r"<Code>([A-Za-z]{1,40})</Code>")
+_MEANINGS = {
+    "SignatureDoesNotMatch": "the server refuses the signature: the secret key is wrong"
+    " (SignatureDoesNotMatch)",
+    "InvalidAccessKeyId": "the server does not know the access key (InvalidAccessKeyId)",
+    "ExpiredToken": "the credentials have expired (ExpiredToken)",
+    "no S3 credentials found": NO_CREDENTIALS,
+    "Unable to locate credentials": NO_CREDENTIALS,
+    "NoSuchBucket": "there is no such bucket",
+    "AccessDenied": "the credentials are not allowed to do this (AccessDenied)",
+    "Connection refused": "the server does not answer (connection refused)",
+}
 
 
 def one_line(error: BaseException) -> str:
     """A client's error in one line: without stack traces, secrets, or a server's own prose."""
     text = " ".join(str(error).split()).partition(" Debug source:")[0]
     return redact(_BODY.sub(_only_the_code, text))
+
+
+def explain(error: BaseException) -> str:
+    """What a storage client's error means, in one line without secrets or stack traces."""
+    for sign, meaning in _MEANINGS.items():
+        if sign in str(error):
+            return meaning
+    return one_line(error)[:300]
 
 
 def classify(error: Exception) -> FetchError:

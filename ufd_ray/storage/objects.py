@@ -15,8 +15,7 @@ from botocore.exceptions import BotoCoreError
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 
 from ufd_ray.errors import SettingsError, StorageError
-from ufd_ray.storage.credentials import NO_CREDENTIALS
-from ufd_ray.storage.foreign_errors import one_line
+from ufd_ray.storage.foreign_errors import explain
 from ufd_ray.storage.stores import StorageOptions, open_store
 from ufd_ray.storage.uris import parse_uri
 
@@ -215,24 +214,3 @@ def _told_in_one_line(uri: str, verb: str) -> Iterator[None]:
         raise FileExistsError(f"{uri} exists already") from None
     except (BaseError, BotoCoreError, OSError) as error:
         raise StorageError(f"{uri} cannot be {verb}: {explain(error)}") from None
-
-
-def explain(error: BaseException) -> str:
-    """What a storage client's error means, in one line without secrets or stack traces."""
-    for sign, meaning in _MEANINGS.items():
-        if sign in str(error):
-            return meaning
-    return one_line(error)[:300]
-
-
-_MEANINGS = {
-    "SignatureDoesNotMatch": "the server refuses the signature: the secret key is wrong"
-    " (SignatureDoesNotMatch)",
-    "InvalidAccessKeyId": "the server does not know the access key (InvalidAccessKeyId)",
-    "ExpiredToken": "the credentials have expired (ExpiredToken)",
-    "no S3 credentials found": NO_CREDENTIALS,
-    "Unable to locate credentials": NO_CREDENTIALS,
-    "NoSuchBucket": "there is no such bucket",
-    "AccessDenied": "the credentials are not allowed to do this (AccessDenied)",
-    "Connection refused": "the server does not answer (connection refused)",
-}

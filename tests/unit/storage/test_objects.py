@@ -8,7 +8,8 @@ import pytest
 
 from ufd_ray.errors import StorageError
 from ufd_ray.storage import StorageOptions, list_folder, local_copy, object_exists
-from ufd_ray.storage.objects import delete_folder, delete_object, explain, read_object, write_object
+from ufd_ray.storage.foreign_errors import explain
+from ufd_ray.storage.objects import delete_folder, delete_object, read_object, write_object
 
 OPTIONS = StorageOptions()
 

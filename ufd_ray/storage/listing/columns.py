@@ -9,15 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ufd_ray.errors import SettingsError
-from ufd_ray.schema import FAKE, IMAGE, LABELS, OFFSET, REAL, SCORES, TIMESTAMP
+from ufd_ray.schema import FAKE, IMAGE, LABELS, OFFSET, REAL, TIMESTAMP
 
 LISTED: Any = pa.schema([field for field in (*IMAGE, OFFSET) if field.name != "image_id"])
 """The columns that every input yields first; its further ones follow."""
-
-OWN_NAMES = frozenset(
-    {field.name for field in (*SCORES, OFFSET)} | {"position", "data", "pixels", "embedding"}
-)
-"""Names that mean something of ours in a run's tables: no further column can bear them."""
 
 _WORDS = {"0": REAL, "0.0": REAL, "real": REAL, "1": FAKE, "1.0": FAKE, "fake": FAKE}
 _TYPES = {field.name: field.type for field in (*LABELS, *LISTED)}
@@ -64,6 +59,8 @@ def typed_column(given: str, name: str, column: Any) -> Any:
         SettingsError: its values are none of that type.
     """
     wanted = _TYPES.get(name)
+    if pa.types.is_dictionary(column.type):  # each batch has a dictionary of its own
+        column = pc.cast(column, column.type.value_type)
     if wanted is None:
         return pa.nulls(len(column), pa.string()) if pa.types.is_null(column.type) else column
     try:

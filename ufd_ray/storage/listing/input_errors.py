@@ -11,7 +11,7 @@ from obstore.exceptions import BaseError, PreconditionError
 
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.storage.containers.tars import UNREADABLE
-from ufd_ray.storage.objects import explain
+from ufd_ray.storage.foreign_errors import explain
 
 
 @contextmanager

@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.schema import OWN_NAMES
 from ufd_ray.storage.containers.parquet_images import find_image_column, other_columns
 from ufd_ray.storage.containers.tars import Member, list_tar
 from ufd_ray.storage.entries import ObjectInfo
 from ufd_ray.storage.listing.ahead import in_order
 from ufd_ray.storage.listing.braces import expand_ranges
-from ufd_ray.storage.listing.columns import OWN_NAMES, label_column, listed_table, typed_column
+from ufd_ray.storage.listing.columns import label_column, listed_table, typed_column
 from ufd_ray.storage.listing.input_errors import told_in_one_line
 from ufd_ray.storage.listing.inventory import is_inventory, read_inventory
 from ufd_ray.storage.listing.manifest_files import (

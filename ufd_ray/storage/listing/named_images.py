@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ufd_ray.errors import SettingsError
+from ufd_ray.schema import OWN_NAMES
 from ufd_ray.storage.containers.members import is_container
 from ufd_ray.storage.listing.allowed import check_image_uris
-from ufd_ray.storage.listing.columns import LISTED, OWN_NAMES, listed_table, typed_column
+from ufd_ray.storage.listing.columns import LISTED, listed_table, typed_column
 from ufd_ray.storage.uris import local_uri, parse_uri
 
 

@@ -14,9 +14,9 @@ from obstore.exceptions import BaseError
 
 from ufd_ray.errors import StorageError
 from ufd_ray.storage.entries import ObjectInfo, local_info, raise_unless_gone
+from ufd_ray.storage.foreign_errors import explain
 from ufd_ray.storage.listing.ahead import in_order
 from ufd_ray.storage.listing.splitting import KeyRange, is_within, split_keys
-from ufd_ray.storage.objects import explain
 from ufd_ray.storage.stores import StorageOptions, open_store, s3_client
 from ufd_ray.storage.uris import Location, object_uri, parse_uri
 

@@ -131,11 +131,14 @@ class Candidates:
         self._waiting, self._num_waiting = [], 0
         ordinals = np.arange(self._num_stored, self._num_stored + len(chunk))
         self._num_stored += len(chunk)
-        with self._scratch.named("chunk", chunk):
+        # Own columns only: a further one may be called `ordinal`, or be of a type unknown to DuckDB.
+        known = chunk.select(LISTED.names)
+        with self._scratch.named("chunk", known):
             names = self._scratch.database.sql(_NAME).to_arrow_table()["image_id"]
-        chunk = chunk.add_column(0, "image_id", names)
-        with self._scratch.named("chunk", chunk.append_column("ordinal", pa.array(ordinals))):
+        known = known.append_column("image_id", names).append_column("ordinal", pa.array(ordinals))
+        with self._scratch.named("chunk", known):
             self._scratch.database.execute(_KEEP)
+        chunk = chunk.add_column(0, "image_id", names)
         self._unversioned.append(_unversioned(chunk))
         self._files.append(self._scratch.folder / f"chunk-{len(self._files):05d}.arrow")
         with pa.ipc.new_file(str(self._files[-1]), chunk.schema, options=_LZ4) as sink:

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ufd_ray.errors import StorageError
-from ufd_ray.storage.banks import embedding_matrix
-from ufd_ray.storage.objects import explain
+from ufd_ray.storage.foreign_errors import explain
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import join_uri, parse_uri
+from ufd_ray.storage.vectors import embedding_matrix
 
 ROWS_PER_GROUP = 256
 """Rows in a row group of `embeddings/`: what is read at least, to find one."""

@@ -22,7 +22,8 @@ from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.schema import SCORES
 from ufd_ray.settings import RUN_NAME
 from ufd_ray.storage.documents import read_document
-from ufd_ray.storage.objects import explain, object_exists
+from ufd_ray.storage.foreign_errors import explain
+from ufd_ray.storage.objects import object_exists
 from ufd_ray.storage.stores import StorageOptions, open_filesystem, open_store, s3_client
 from ufd_ray.storage.uris import join_uri, parse_uri
 

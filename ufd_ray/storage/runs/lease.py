@@ -23,6 +23,7 @@ from typing import Any, Self
 from ufd_ray.errors import LeaseError, StorageError
 from ufd_ray.storage.objects import (
     delete_folder,
+    delete_object,
     drop_if_empty,
     list_folder,
     read_object,
@@ -59,12 +60,13 @@ class Lease:
         lease_s: float,
         lost: Callable[[], None] = lambda: None,
     ) -> None:
+        self._of = folder
         self._folder = join_uri(folder, "lease")
         self._options = replace(options, timeout_s=min(options.timeout_s, max(lease_s, 1.0)))
         self._lease_s = lease_s
         self._lost = lost
         self._me = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._number = 0
+        self._number, self._held = 0, False
         self._taking = threading.Lock()
         self._ended = threading.Event()
         self._renewing = threading.Thread(target=self._renew, daemon=True)
@@ -106,7 +108,7 @@ class Lease:
         """
         self._stop_renewing()
         delete_folder(self._folder, self._options)
-        drop_if_empty(self._folder.rpartition("/")[0])
+        drop_if_empty(self._of)
 
     def _stop_renewing(self) -> None:
         self._ended.set()
@@ -114,7 +116,7 @@ class Lease:
 
     def _acquire(self) -> None:
         begun = time.monotonic()
-        seen, since = -1, begun
+        seen, since, told = -1, begun, False
         while True:
             newest = self._newest()
             if newest != seen:
@@ -129,8 +131,14 @@ class Lease:
                     continue  # another was quicker, or it lives after all
             if time.monotonic() - begun >= 2 * lease_s:
                 raise LeaseError(
-                    f"{holder.get('holder')} is at work on {self._folder.rpartition('/')[0]}:"
-                    f" watched for {2 * lease_s:g} s, twice --lease-s"
+                    f"{holder.get('holder')} is at work on {self._of}: watched for"
+                    f" {2 * lease_s:g} s, twice --lease-s"
+                )
+            if not told:
+                told = True
+                print(
+                    f"waiting, {2 * lease_s:g} s at most: {holder.get('holder')} may still be at"
+                    f" work on {self._of}"
                 )
             time.sleep(self._lease_s / _LOOKS_A_LEASE)
 
@@ -155,7 +163,12 @@ class Lease:
                 # Ours, where the answer to the first of several tries got lost.
                 if self._read(number).get("holder") != self._me:
                     raise LeaseError(f"another process has taken over ({uri})") from error
-            self._number = number
+            # Numbers go when the work is done, or with the whole folder: whoever slept through that
+            # finds the next one free.
+            if self._held and self._read(self._number).get("holder") != self._me:
+                delete_object(uri, self._options)
+                raise LeaseError(f"another process has taken over and ended, or deleted, {self._of}")
+            self._number, self._held = number, True
 
     def _newest(self) -> int:
         names = [uri.rpartition("/")[2] for uri in list_folder(self._folder, self._options)]

@@ -17,8 +17,8 @@ import pyarrow.dataset
 import pyarrow.parquet as pq
 
 from ufd_ray.errors import AccountsError
+from ufd_ray.schema import OWN_NAMES
 from ufd_ray.storage.objects import list_folder, read_object, write_object
-from ufd_ray.storage.runs.reruns import is_own
 from ufd_ray.storage.scratch import open_scratch
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import join_uri, parse_uri
@@ -70,7 +70,7 @@ class Parts:
     @property
     def further(self) -> list[Any]:
         """Fields of the columns that are carried through from the manifest."""
-        return [field for field in self._manifest.schema if not is_own(field.name)]
+        return [field for field in self._manifest.schema if field.name not in OWN_NAMES]
 
     def check_accounts(self, num_images: int) -> None:
         """Hold the rows against the manifest: positions 0 … `num_images` - 1, each exactly once.

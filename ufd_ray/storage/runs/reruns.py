@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 
 from ufd_ray.errors import ErrorCode, SettingsError
-from ufd_ray.schema import DETECTION, IMAGE, MANIFEST, OFFSET, POSITION, STATUS
+from ufd_ray.schema import DETECTION, IMAGE, MANIFEST, OFFSET
 from ufd_ray.storage.runs.history import PublishedRun, published_runs
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import join_uri, parse_uri
@@ -79,11 +79,6 @@ def scored_images(runs: Sequence[PublishedRun], options: StorageOptions) -> Iter
         files = run.score_files
         columns = [name for name in _open(files, options).schema.names if name not in left_out]
         yield from _scan(files, columns, options)
-
-
-def is_own(name: str) -> bool:
-    """Whether a manifest's column is the run's own, not one that is carried through."""
-    return name in {field.name for field in (POSITION, *IMAGE, OFFSET, *STATUS)}
 
 
 def _scan(

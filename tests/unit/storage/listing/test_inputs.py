@@ -289,7 +289,6 @@ def test_carried_columns_keep_their_types(tmp_path: Path) -> None:
         "tags": pa.array([["a"], []], pa.list_(pa.string())),
         "small": pa.array([1, None], pa.int8()),
         "deep": pa.array([{"x": 1}, None], pa.struct([("x", pa.uint16())])),
-        "kind": pa.array(["a", "b"]).dictionary_encode(),
     }
     manifest = tmp_path / "list.parquet"
     manifest.write_bytes(parquet(pa.table({"uri": ["/a", "/b"], **carried})))
@@ -297,6 +296,15 @@ def test_carried_columns_keep_their_types(tmp_path: Path) -> None:
     for name, column in carried.items():
         assert table[name].type == column.type, name
         assert table[name].to_pylist() == column.to_pylist()
+
+
+def test_categories_are_carried_as_their_values(tmp_path: Path) -> None:
+    kinds = ["a", "b", None]
+    columns = {"uri": ["/a", "/b", "/c"], "kind": pa.array(kinds).dictionary_encode()}
+    manifest = tmp_path / "list.parquet"
+    manifest.write_bytes(parquet(pa.table(columns)))
+    assert read(manifest)["kind"].type == pa.string()
+    assert read(manifest)["kind"].to_pylist() == kinds
 
 
 def test_what_a_manifest_knows_of_objects_is_taken_over(tmp_path: Path) -> None:

@@ -222,6 +222,21 @@ def test_further_columns_are_united(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["ordinal", "Ordinal", "IMAGE_ID", "chunk"])
+@pytest.mark.parametrize("values", [[0, 0, 0], [7, 8, 9], ["x", "y", "z"]])
+def test_a_further_column_may_have_any_name(tmp_path: Path, name: str, values: list[Any]) -> None:
+    info = write_manifest(str(tmp_path), [listed(["a", "b", "c"], **{name: values})], OPTIONS)
+    assert (info.num_images, info.num_repeated) == (3, 0)
+    assert stored(tmp_path)[name].to_pylist() == values
+
+
+@pytest.mark.parametrize("kind", [pa.decimal256(40, 3), pa.float16()])
+def test_a_further_column_may_have_a_type_that_no_database_knows(tmp_path: Path, kind: Any) -> None:
+    column = pa.array([1, 2]).cast(pa.float32()).cast(kind)
+    write_manifest(str(tmp_path), [listed(["a", "b"], odd=column)], OPTIONS)
+    assert stored(tmp_path)["odd"].type == kind
+
+
 def test_a_further_column_of_two_types_is_refused(tmp_path: Path) -> None:
     tables = [listed(["a"], n=pa.array([1])), listed(["b"], n=pa.array(["1"]))]
     with pytest.raises(

@@ -142,3 +142,29 @@ def test_a_rival_goes_by_the_holders_lease_where_that_is_longer(tmp_path: Path) 
         lease(tmp_path, 0.1),
     ):
         pytest.fail("both were let in")
+
+
+def test_who_slept_through_the_whole_work_is_not_let_back_in(tmp_path: Path) -> None:
+    with lease(tmp_path) as slept:
+        taken = json.dumps({"holder": "rival", "released": False}).encode()
+        write_object(f"{tmp_path}/lease/00000002.json", taken, OPTIONS)
+        for number in (1, 2):  # the rival has ended: no number is left
+            (tmp_path / "lease" / f"{number:08d}.json").unlink()
+        with pytest.raises(LeaseError, match="has taken over and ended, or deleted,"):
+            slept.check()
+        assert numbers(tmp_path) == []
+
+
+def test_a_folder_that_is_deleted_ends_the_work_on_it(tmp_path: Path) -> None:
+    told = threading.Event()
+    with Lease(str(tmp_path / "run"), OPTIONS, 0.2, told.set):
+        (tmp_path / "run").rename(tmp_path / "deleted")
+        assert told.wait(10)
+
+
+def test_a_rival_says_that_it_waits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    abandon(tmp_path)
+    with lease(tmp_path, 0.2):
+        pass
+    said = f"waiting, 0.4 s at most: killed may still be at work on {tmp_path}"
+    assert said in capsys.readouterr().out

@@ -8,9 +8,8 @@ import pytest
 
 from tests.unit.storage.runs.published import NOON, publish
 from ufd_ray.errors import ErrorCode, SettingsError
-from ufd_ray.schema import DETECTION, STATUS
+from ufd_ray.schema import DETECTION, OWN_NAMES, STATUS
 from ufd_ray.storage import StorageOptions, failed_images, find_runs, scored_images, write_manifest
-from ufd_ray.storage.runs.reruns import is_own
 
 OPTIONS = StorageOptions()
 BATCH = pa.field("batch", pa.int64())
@@ -86,7 +85,7 @@ def test_images_to_score_again_come_with_what_was_found_newest_run_first(tmp_pat
     # The first mention wins: the newest row of each image.
     info = write_manifest(str(tmp_path / "manifest"), tables, OPTIONS)
     assert (info.num_images, info.num_repeated) == (2, 1)
-    assert [field.name for field in info.further if not is_own(field.name)] == ["batch"]
+    assert [field.name for field in info.further if field.name not in OWN_NAMES] == ["batch"]
 
 
 def test_a_run_that_is_not_published_is_named(tmp_path: Path) -> None:
