@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 import subprocess
 import sys
 import time
@@ -19,6 +20,11 @@ pytestmark = pytest.mark.slow
 
 LEASE = ("--lease-s", "3")
 PATIENT = ("--fetch-timeout-s", "3", "--fetch-attempts", "8")
+
+
+def own_ray() -> dict[str, str]:
+    """A token for a cluster that is not that of these tests."""
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 def succeeds(driver: Driver) -> None:
@@ -132,6 +138,7 @@ def test_a_driver_that_slept_finds_another_in_its_place(
         first.end()
     assert first.status == 1
     assert "another process has taken over" in first.said
+    assert trial.document("slept")["outcome"] == "published"
     fault_table.add("driver suspended, another took over, the first awoke", trial.judge("slept"))
 
 
@@ -141,7 +148,7 @@ def test_a_machine_is_lost_and_another_joins(trial: Trial, fault_table: FaultTab
     ended = subprocess.run(
         [sys.executable, "-m", "tests.faults.lost_machine", *flags],
         cwd=REPOSITORY,
-        env=trial.environment(),
+        env=trial.environment() | own_ray(),
         capture_output=True,
         text=True,
         timeout=300,

@@ -38,7 +38,8 @@ def plan_recall(runs: Sequence[PublishedRun], encoder: EncoderIdentity, dtype: s
     precision = runs[-1].document.get("detectors", {}).get("precision")
     plan = EncoderPlan(spec, encoder.preprocess, None, "cpu", precision, dtype)
     for run in runs:
-        if not embedding_files(run.uri, run.document):
+        has_rows = run.document.get("counts", {}).get("images") != 0
+        if has_rows and not embedding_files(run.uri, run.document):
             raise SettingsError(
                 f"--from-run {run.run_id}: that run kept no embeddings (--keep-embeddings); score"
                 " its images again with --input"

@@ -107,13 +107,16 @@ class Run:
             UfdError: the run failed.
         """
         check_writable(self._folder.uri, self._storage)
-        with Lease(self._folder.uri, self._storage, self._settings.lease_s, _stop) as lease:
+        with Lease(self._folder.uri, self._storage, self._settings.lease_s, lost=_stop) as lease:
             earlier = self._folder.earlier(self._fingerprint) or {}
             if Outcome.is_published(earlier.get("outcome")):
                 outcome = self._seal(earlier)
             else:
                 self._begin(lease, earlier)
                 outcome = self._score_and_publish(cluster, lease)
+                # Fails no run: it is published, and whoever comes next can do this step.
+                self._folder.seal()
+                print(f"published: {self._folder.uri}/scores/")
             lease.delete()
             return outcome
 
@@ -142,10 +145,12 @@ class Run:
                 self._settings, self._folder.manifest, self._storage, self._facts["detector_id"]
             )
         except BaseException:
+            lease.check()  # what lies there by now may be a rival's
             self._folder.release()
             lease.delete()
             raise
         self._facts["manifest"] = {k: v for k, v in vars(listed).items() if k != "further"}
+        lease.check()
         self._folder.record(self._facts)
 
     def _score_and_publish(self, cluster: Cluster, lease: Lease) -> Outcome:
@@ -199,7 +204,7 @@ class Run:
             "files": [file.to_dict() for file in files],
         }
         self._folder.finish(self._facts, render_run(self._facts, census.histogram))
-        _say(self._folder, census, self._settings.max_error_rate if over else None)
+        _say(census, self._settings.max_error_rate if over else None)
         return outcome
 
     def _fail(self, lease: Lease, error: BaseException) -> None:
@@ -243,7 +248,7 @@ def say_published(run: RunFolder, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _say(run: RunFolder, census: Census, exceeded: float | None) -> None:
+def _say(census: Census, exceeded: float | None) -> None:
     counts = ", ".join(f"{n:,} {word}" for word, n in sorted(census.verdict.items()))
     errors = ", ".join(f"{n:,} {code}" for code, n in sorted(census.error_code.items()))
     print(f"{census.status['scored']:,} of {census.num_images:,} images scored: {counts or 'none'}")
@@ -251,4 +256,3 @@ def _say(run: RunFolder, census: Census, exceeded: float | None) -> None:
         print(f"{census.status['error']:,} images failed: {errors}")
     if exceeded is not None:
         print(f"that is more than --max-error-rate {exceeded:g} allows: exit status 3")
-    print(f"published: {run.uri}/scores/")

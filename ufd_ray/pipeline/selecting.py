@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ufd_ray.errors import SettingsError
 from ufd_ray.pipeline.inputs import list_inputs
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import (
     Ledger,
     ManifestInfo,
+    PublishedRun,
     StorageOptions,
     failed_images,
     find_runs,
@@ -64,9 +66,29 @@ def _of_earlier_runs(settings: ScoreSettings, storage: StorageOptions) -> Iterab
     if settings.retry_failed:
         names = [settings.retry_failed]
         (run,) = find_runs(settings.output, names, "--retry-failed", storage)
+        check_reads_alike(settings, run)
         return failed_images(run, storage)
     runs = find_runs(settings.output, settings.from_run, "--from-run", storage)
     return scored_images(runs, storage)
+
+
+def check_reads_alike(settings: ScoreSettings, run: PublishedRun) -> None:
+    """Refuse to retry images in a way in which none of them could be read, now and for good.
+
+    Raises:
+        SettingsError: the run needed a flag to read its images, which is not given.
+    """
+    then = run.document.get("settings", {})
+    column = then.get("image_column")
+    if then.get("allow_http") and not settings.allow_http:
+        needed = "--allow-http"
+    elif column != settings.image_column:
+        needed = f"--image-column {column}" if column else "no --image-column"
+    else:
+        return
+    raise SettingsError(
+        f"--retry-failed {run.run_id}: that run read its images with {needed}; give the same"
+    )
 
 
 def _what_they_are(settings: ScoreSettings, info: ManifestInfo) -> str:

@@ -61,3 +61,9 @@ def test_the_weights_count_whatever_their_name() -> None:
     other = replace(ENCODER, weights_digest="1" * 64)
     with pytest.raises(SettingsError, match="encoder_id was"):
         plan_recall([run("a")], other, "float32")
+
+
+def test_a_run_without_images_has_nothing_to_keep() -> None:
+    empty = run("b", kept=False)
+    empty.document["counts"] = {"images": 0}
+    assert plan_recall([run("a"), empty], ENCODER, "float32").precision == "fp16"

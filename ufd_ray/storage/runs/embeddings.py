@@ -98,10 +98,12 @@ class KeptEmbeddings:
         open_file = lru_cache(maxsize=16)(lambda uri: _open(uri, self.options))
 
         @lru_cache(maxsize=_GROUPS_IN_MEMORY)
-        def group(uri: str, number: int) -> npt.NDArray[Any]:
+        def group(uri: str, number: int) -> tuple[_Hashes, npt.NDArray[Any]]:
             with _clear_errors(uri):
-                table = open_file(uri).read_row_group(number, columns=["embedding"])
-                return embedding_matrix(table["embedding"])
+                columns = ["content_hash", "embedding"]
+                table = open_file(uri).read_row_group(number, columns=columns)
+                keys = _as_keys(table["content_hash"].to_pylist())
+                return keys, embedding_matrix(table["embedding"])
 
         self._group = group
 
@@ -114,7 +116,7 @@ class KeptEmbeddings:
             (m, dim), None where there is none at all; and a mask (n,): which of the n these m are.
 
         Raises:
-            StorageError: a file cannot be read.
+            StorageError: a file cannot be read, or is no longer the one that was indexed.
         """
         entries = self.index.find(content_hashes)
         kept = entries >= 0
@@ -122,7 +124,11 @@ class KeptEmbeddings:
         for entry in entries[kept]:
             uri, row = self.index.files[self.index.file[entry]], int(self.index.row[entry])
             number, rest = divmod(row, ROWS_PER_GROUP)
-            rows.append(self._group(uri, number)[rest])
+            keys, embeddings = self._group(uri, number)
+            if rest >= len(keys) or keys[rest] != self.index.hashes[entry]:
+                with _clear_errors(uri):
+                    raise ValueError(f"row {row} is not the content that it was")
+            rows.append(embeddings[rest])
         return (np.stack(rows) if rows else None), kept
 
 
@@ -130,7 +136,7 @@ class KeptEmbeddings:
 def _clear_errors(uri: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+    except (OSError, LookupError, ValueError, pa.ArrowException) as error:
         raise StorageError(
             f"kept embeddings {uri} cannot be read ({explain(error)}); --no-reuse-embeddings does"
             " without them"

@@ -67,17 +67,23 @@ class RunFolder:
         """The `run.json` of this very run, if it was begun before. Arguments as for `published`.
 
         Raises:
-            SettingsError: the name belongs to another run.
+            SettingsError: the name belongs to another run, or what it says cannot be gone by.
         """
         earlier = find_document(self.uri, "run.json", f"--output {self.root}", self.options)
         if earlier is None:
             return None
-        then = earlier.get("fingerprint", {})
+        given = earlier.get("fingerprint")
+        then = given if isinstance(given, dict) else {}
         if differences := describe_differences(
             {name: then.get(name) for name in fingerprint}, fingerprint
         ):
             raise SettingsError(
                 f"--run-id {self.run_id} belongs to a run with other settings: {differences};"
+                " choose another id"
+            )
+        if "manifest" in earlier and not _can_go_on(earlier):
+            raise SettingsError(
+                f"--run-id {self.run_id}: {self.uri}/run.json is damaged; delete {self.uri}, or"
                 " choose another id"
             )
         return earlier
@@ -97,6 +103,7 @@ class RunFolder:
             SettingsError: nothing can be written there.
         """
         try:
+            delete_object(join_uri(self.uri, "_SUCCESS"), self.options)
             for folder in (self.manifest, self.parts, self.checkpoint):
                 delete_folder(folder, self.options)
             self.record(content)
@@ -114,20 +121,32 @@ class RunFolder:
             delete_folder(join_uri(self.uri, name), self.options)
 
     def finish(self, content: dict[str, Any], report: str) -> None:
-        """Write `report.html` and the `run.json` that says how the run ended, and seal it."""
+        """Write `report.html` and the `run.json` that says how the run ended: it can be sealed."""
         write_object(
             join_uri(self.uri, "report.html"),
             report.encode("utf-8", "backslashreplace"),
             self.options,
         )
         self.record(content)
-        self.seal()
 
     def seal(self) -> None:
         """Drop what only the work needed and, last of all, say `_SUCCESS`."""
         delete_folder(self.parts, self.options)
         delete_folder(self.checkpoint, self.options)
         write_object(join_uri(self.uri, "_SUCCESS"), b"", self.options)
+
+
+def _can_go_on(record: dict[str, Any]) -> bool:
+    """Whether all is there that a later process takes over from a run with a manifest."""
+    manifest, files = record["manifest"], record.get("files", [])
+    return (
+        isinstance(manifest, dict)
+        and isinstance(manifest.get("num_images"), int)
+        and isinstance(record.get("started_at"), str)
+        and isinstance(record.get("num_attempts"), int)
+        and (isinstance(files, list) and all(isinstance(file, dict) for file in files))
+        and (bool(files) or not Outcome.is_published(record.get("outcome")))
+    )
 
 
 def new_run_id() -> str:

@@ -4,7 +4,8 @@
 back each create the next number, which storage grants to one of any number of rivals. Nothing is
 overwritten (a conditional overwrite works neither on local files nor on every S3 server), none is
 deleted while somebody works, and no two clocks are compared: a holder is dead when a rival has
-watched for `lease_s` by its own clock and no number was added.
+watched for `lease_s` by its own clock and no number was added. When all is done the numbers go; a
+holder that slept through that finds its next one free, and `done` beside it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from ufd_ray.storage.objects import (
     delete_object,
     drop_if_empty,
     list_folder,
+    object_exists,
     read_object,
     write_object,
 )
@@ -46,6 +48,7 @@ class Lease:
         folder: URI of the folder; the objects lie in `lease/` below it.
         options: how storage is reached.
         lease_s: seconds after which a holder that adds no number counts as dead.
+        done: name of the object in the folder after which there is nothing left to do.
         lost: called once, from another thread, when another has taken over.
 
     Raises:
@@ -58,12 +61,14 @@ class Lease:
         folder: str,
         options: StorageOptions,
         lease_s: float,
+        done: str = "_SUCCESS",
         lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._of = folder
         self._folder = join_uri(folder, "lease")
         self._options = replace(options, timeout_s=min(options.timeout_s, max(lease_s, 1.0)))
         self._lease_s = lease_s
+        self._done = join_uri(folder, done)
         self._lost = lost
         self._me = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._number, self._held = 0, False
@@ -98,7 +103,7 @@ class Lease:
             LeaseError: another has taken over.
             StorageError: storage does not say.
         """
-        self._take_next()
+        self._go_on()
 
     def delete(self) -> None:
         """Leave without a trace: the work is done, or was never begun.
@@ -145,11 +150,18 @@ class Lease:
     def _renew(self) -> None:
         while not self._ended.wait(self._lease_s / _RENEWALS_A_LEASE):
             try:
-                self._take_next()
+                self._go_on()
             except LeaseError:
                 return self._lost()
             except StorageError:
                 continue
+
+    def _go_on(self) -> None:
+        self._take_next()
+        # Of a rival's numbers some may be gone and ours still be there: it deletes them behind that.
+        if object_exists(self._done, self._options):
+            delete_folder(self._folder, self._options)
+            raise LeaseError(f"another process has taken over, and is done ({self._done})")
 
     def _take_next(self, *, released: bool = False) -> None:
         facts = {"holder": self._me, "lease_s": self._lease_s, "released": released}
@@ -167,7 +179,9 @@ class Lease:
             # finds the next one free.
             if self._held and self._read(self._number).get("holder") != self._me:
                 delete_object(uri, self._options)
-                raise LeaseError(f"another process has taken over and ended, or deleted, {self._of}")
+                raise LeaseError(
+                    f"another process has taken over and ended, or deleted, {self._of}"
+                )
             self._number, self._held = number, True
 
     def _newest(self) -> int:

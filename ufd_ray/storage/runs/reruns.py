@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 
 from ufd_ray.errors import ErrorCode, SettingsError
-from ufd_ray.schema import DETECTION, IMAGE, MANIFEST, OFFSET
+from ufd_ray.schema import DETECTION, IMAGE, OFFSET, OWN_NAMES
 from ufd_ray.storage.runs.history import PublishedRun, published_runs
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import join_uri, parse_uri
@@ -55,7 +55,8 @@ def failed_images(run: PublishedRun, options: StorageOptions) -> Iterator[Any]:
     failed = _scan(run.score_files, ["image_id"], options, pc.field("error_code").isin(_TRANSIENT))
     ids = pa.array([name for rows in failed for name in rows["image_id"].to_pylist()], pa.string())
     manifest = _open([join_uri(run.uri, "manifest")], options)
-    further = [name for name in manifest.schema.names if name not in {f.name for f in MANIFEST}]
+    # Where that run took its images from earlier ones, its manifest says what became of them there.
+    further = [name for name in manifest.schema.names if name not in OWN_NAMES]
     wanted = [*_OF_THE_IMAGE, OFFSET.name, *further]
     for batch in manifest.scanner(
         columns=wanted, filter=pc.field("image_id").isin(ids)

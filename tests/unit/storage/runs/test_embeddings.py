@@ -97,3 +97,20 @@ def test_a_damaged_file_is_named_with_the_way_round_it(tmp_path: Path) -> None:
     Path(file).unlink()
     with pytest.raises(StorageError, match=r"part.parquet cannot be read"):
         kept.read([content(1)])
+
+
+@pytest.mark.parametrize("now", [[2, 1], [1], [], [7, 8, 9]])
+def test_another_file_in_its_place_is_never_taken_for_it(tmp_path: Path, now: list[int]) -> None:
+    file = keep(tmp_path / "part.parquet", [1, 2])
+    kept = KeptEmbeddings(index_embeddings([file], OPTIONS), OPTIONS)
+    keep(tmp_path / "part.parquet", now)
+    with pytest.raises(StorageError, match=r"part.parquet cannot be read"):
+        kept.read([content(2)])
+
+
+def test_row_groups_of_another_size_are_never_misread(tmp_path: Path) -> None:
+    file = keep(tmp_path / "part.parquet", list(range(NUM_KEPT)))
+    pq.write_table(pq.read_table(file), file, row_group_size=ROWS_PER_GROUP + 1)
+    kept = KeptEmbeddings(index_embeddings([file], OPTIONS), OPTIONS)
+    with pytest.raises(StorageError, match="row 300 is not the content that it was"):
+        kept.read([content(300)])

@@ -49,6 +49,7 @@ def test_a_run_begins_with_nothing_that_an_earlier_try_has_left(run: RunFolder) 
 def test_a_published_run_with_the_same_settings_is_done(run: RunFolder) -> None:
     run.begin(begun())
     run.finish(begun("published"), "<p>report</p>")
+    run.seal()
     assert run.published(THESE) is Outcome.PUBLISHED
     assert run.published(dict(reversed(THESE.items()))) is Outcome.PUBLISHED
 
@@ -56,6 +57,7 @@ def test_a_published_run_with_the_same_settings_is_done(run: RunFolder) -> None:
 def test_a_run_with_too_many_errors_stays_one(run: RunFolder) -> None:
     run.begin(begun())
     run.finish(begun("published_with_errors"), "")
+    run.seal()
     assert run.published(THESE) is Outcome.PUBLISHED_WITH_ERRORS
 
 
@@ -69,6 +71,7 @@ def test_other_settings_are_refused_with_the_difference(run: RunFolder) -> None:
             in (str(caught.value))
         )
         run.finish(begun("published"), "")
+        run.seal()
 
 
 def test_what_is_not_known_yet_is_not_compared(run: RunFolder) -> None:
@@ -88,12 +91,43 @@ def test_an_unfinished_run_is_to_be_taken_up_again(run: RunFolder, outcome: str)
     assert earlier["outcome"] == outcome
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format_version": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "{}", '{"format_version": 1}', '{"format_version": 1, "fingerprint": []}'],
+)
 def test_a_damaged_run_is_refused_in_one_line(run: RunFolder, text: str) -> None:
     write_object(f"{run.uri}/run.json", text.encode(), OPTIONS)
     with pytest.raises(SettingsError) as caught:
         run.published(THESE)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"manifest": None},
+        {"manifest": {}},
+        {"manifest": {"num_images": "3"}},
+        {"num_attempts": None},
+        {"started_at": 5},
+        {"files": {}},
+        {"files": ["scores/part-00000.parquet"]},
+        {"outcome": "published"},
+    ],
+)
+def test_a_record_that_cannot_be_gone_by_is_named(run: RunFolder, damage: dict[str, Any]) -> None:
+    sound = begun() | {"manifest": {"num_images": 3}, "started_at": utc_now(), "num_attempts": 1}
+    run.begin(sound)
+    assert run.earlier(THESE) is not None
+    run.record(sound | damage)
+    with pytest.raises(SettingsError, match=f"run.json is damaged; delete {run.uri}"):
+        run.earlier(THESE)
+
+
+def test_a_run_whose_record_is_gone_begins_unpublished(run: RunFolder) -> None:
+    write_object(f"{run.uri}/_SUCCESS", b"", OPTIONS)
+    run.begin(begun())
+    assert run.published(THESE) is None
 
 
 def test_a_released_name_is_free_again(run: RunFolder) -> None:
@@ -119,6 +153,7 @@ def test_a_finished_run_is_whole(run: RunFolder, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(objects, "_write_file", noted)
     run.finish(begun("published"), "ü \udcff")
+    run.seal()
     assert sorted(order[:-1]) == ["report.html", "run.json"]
     assert order[-1] == "_SUCCESS"
     names = [uri.removeprefix(run.uri + "/") for uri in list_folder(run.uri, OPTIONS)]

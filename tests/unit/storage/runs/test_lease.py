@@ -77,7 +77,7 @@ def test_of_many_rivals_one_at_a_time_is_let_in(tmp_path: Path) -> None:
 
 def test_the_holder_learns_that_it_was_taken_over_from(tmp_path: Path) -> None:
     told = threading.Event()
-    with Lease(str(tmp_path), OPTIONS, 0.2, told.set) as held:
+    with Lease(str(tmp_path), OPTIONS, 0.2, lost=told.set) as held:
         held.check()
         # As after a pause of the machine: rivals waited, and one of them went on.
         taken = json.dumps({"holder": "rival", "released": False}).encode()
@@ -95,6 +95,15 @@ def test_the_holder_learns_that_it_was_taken_over_from(tmp_path: Path) -> None:
         assert told.wait(10)
         with pytest.raises(LeaseError, match="another process has taken over"):
             held.check()
+
+
+def test_a_holder_that_slept_until_all_was_done_learns_it(tmp_path: Path) -> None:
+    with lease(tmp_path) as slept:
+        # Others took over, did the work, and are about to leave: their numbers are gone already.
+        (tmp_path / "_SUCCESS").touch()
+        with pytest.raises(LeaseError, match="another process has taken over, and is done"):
+            slept.check()
+        assert not (tmp_path / "lease").exists()
 
 
 def test_a_lost_answer_costs_no_lease(tmp_path: Path) -> None:
@@ -117,7 +126,7 @@ def test_storage_that_does_not_answer_costs_no_lease(
     def refuse(*_: object, **__: object) -> None:
         raise StorageError("down")
 
-    with Lease(str(tmp_path), OPTIONS, 0.2, told.set) as held:
+    with Lease(str(tmp_path), OPTIONS, 0.2, lost=told.set) as held:
         with monkeypatch.context() as patch:
             patch.setattr(leases, "write_object", refuse)
             time.sleep(0.3)
@@ -157,7 +166,7 @@ def test_who_slept_through_the_whole_work_is_not_let_back_in(tmp_path: Path) -> 
 
 def test_a_folder_that_is_deleted_ends_the_work_on_it(tmp_path: Path) -> None:
     told = threading.Event()
-    with Lease(str(tmp_path / "run"), OPTIONS, 0.2, told.set):
+    with Lease(str(tmp_path / "run"), OPTIONS, 0.2, lost=told.set):
         (tmp_path / "run").rename(tmp_path / "deleted")
         assert told.wait(10)
 

@@ -57,6 +57,19 @@ def test_an_object_is_read_as_it_is_by_now_a_member_where_it_was(tmp_path: Path)
     assert (own["offset"], member["offset"]) == (None, 512)
 
 
+def test_what_became_of_an_image_before_is_not_taken_along(tmp_path: Path) -> None:
+    failed = {"uri": "/a.png", "status": "error", "error_code": "timeout", "batch": 7} | KNOWN
+    publish(tmp_path, "a", [failed], further=[BATCH])
+    manifest = str(tmp_path / "runs" / "b" / "manifest")
+    runs = find_runs(str(tmp_path), ["a"], "--from-run", OPTIONS)
+    write_manifest(manifest, scored_images(runs, OPTIONS), OPTIONS)
+    publish(tmp_path, "b", [failed], further=[BATCH], minute=1)
+    (run,) = find_runs(str(tmp_path), ["b"], "--retry-failed", OPTIONS)
+    (table,) = failed_images(run, OPTIONS)
+    assert not {field.name for field in STATUS} & set(table.column_names)
+    assert table["batch"].to_pylist() == [7]
+
+
 def test_nothing_failed_is_no_rows(tmp_path: Path) -> None:
     rows = [{"uri": "/a.png"} | KNOWN]
     publish(tmp_path, "a", rows)
