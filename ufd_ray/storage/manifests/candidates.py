@@ -131,7 +131,7 @@ class Candidates:
         self._waiting, self._num_waiting = [], 0
         ordinals = np.arange(self._num_stored, self._num_stored + len(chunk))
         self._num_stored += len(chunk)
-        # Own columns only: a further one may be called `ordinal`, or be of a type unknown to DuckDB.
+        # Own columns only: a further one may be called `ordinal`, or have a type foreign to DuckDB.
         known = chunk.select(LISTED.names)
         with self._scratch.named("chunk", known):
             names = self._scratch.database.sql(_NAME).to_arrow_table()["image_id"]

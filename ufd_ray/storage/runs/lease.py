@@ -158,7 +158,7 @@ class Lease:
 
     def _go_on(self) -> None:
         self._take_next()
-        # Of a rival's numbers some may be gone and ours still be there: it deletes them behind that.
+        # Behind that object a rival deletes all numbers, perhaps its own before ours.
         if object_exists(self._done, self._options):
             delete_folder(self._folder, self._options)
             raise LeaseError(f"another process has taken over, and is done ({self._done})")
