@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.crawl.handmade import HERE
+from ufd_ray.errors import StorageError
 from ufd_ray.pipeline.checkpoint import LeaveOut, rows_done
 from ufd_ray.storage import RunFolder
 
@@ -33,3 +34,16 @@ def test_what_was_announced_and_never_committed_is_not_done(tmp_path: Path) -> N
     for name, positions in {"a_000000.parquet": [2], "a_000001.pending.parquet": [1, 3]}.items():
         pq.write_table(pa.table({"position": pa.array(positions, pa.int64())}), checkpoint / name)
     assert rows_done(run, 4).tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize("damage", ["cut off", "other column", "other run"])
+def test_a_damaged_checkpoint_is_said(tmp_path: Path, damage: str) -> None:
+    run = RunFolder(str(tmp_path), "a", HERE)
+    file = Path(run.checkpoint, "a_000000.parquet")
+    file.parent.mkdir(parents=True)
+    name = "id" if damage == "other column" else "position"
+    pq.write_table(pa.table({name: pa.array([9 if damage == "other run" else 1])}), file)
+    if damage == "cut off":
+        file.write_bytes(file.read_bytes()[:-3])
+    with pytest.raises(StorageError, match=f"checkpoint cannot be read .* delete {run.uri}"):
+        rows_done(run, 4)

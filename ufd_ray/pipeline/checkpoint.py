@@ -21,6 +21,7 @@ import ray
 import ray.data
 from ray.data.checkpoint import CheckpointConfig, CheckpointManager
 
+from ufd_ray.errors import StorageError
 from ufd_ray.schema import POSITION
 from ufd_ray.storage import RunFolder, list_folder, open_filesystem, parse_uri
 
@@ -32,8 +33,7 @@ def rows_done(run: RunFolder, num_images: int) -> npt.NDArray[np.bool_]:
     """Which rows of the manifest lie in `parts/` for good: (num_images,), by position.
 
     Raises:
-        StorageError: the checkpoint cannot be listed.
-        OSError: it cannot be read.
+        StorageError: the checkpoint cannot be listed or read.
     """
     done = np.zeros(num_images, dtype=bool)
     filesystem = open_filesystem(parse_uri(run.checkpoint), run.options)
@@ -42,9 +42,15 @@ def rows_done(run: RunFolder, num_images: int) -> npt.NDArray[np.bool_]:
         for uri in list_folder(run.checkpoint, run.options)
         if uri.endswith(".parquet") and not uri.endswith(_PENDING)
     ]
-    with ThreadPoolExecutor(16) as pool:
-        for rows in pool.map(lambda path: pq.read_table(path, filesystem=filesystem), paths):
-            done[np.asarray(rows[POSITION.name])] = True
+    try:
+        with ThreadPoolExecutor(16) as pool:
+            for rows in pool.map(lambda path: pq.read_table(path, filesystem=filesystem), paths):
+                done[np.asarray(rows[POSITION.name])] = True
+    except (pa.ArrowException, OSError, LookupError) as error:
+        raise StorageError(
+            f"{run.checkpoint} cannot be read ({' '.join(str(error).split())[:300]}); to begin"
+            f" anew, delete {run.uri}"
+        ) from error
     return done
 
 

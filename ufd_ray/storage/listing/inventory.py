@@ -64,6 +64,8 @@ def read_inventory(uri: str, options: StorageOptions) -> Iterator[dict[str, Any]
         listed = json.load(file)
     if not isinstance(listed, dict) or not {"fileFormat", "fileSchema", "files"} <= listed.keys():
         raise ValueError("expected `fileFormat`, `fileSchema` and `files`")
+    if not (isinstance(listed["fileSchema"], str) and _are_files(listed["files"])):
+        raise ValueError("expected `fileSchema` as text, and `files` with `key` and `MD5checksum`")
     kind = listed["fileFormat"]
     if kind not in ("CSV", "Parquet"):
         raise SettingsError(
@@ -77,6 +79,14 @@ def read_inventory(uri: str, options: StorageOptions) -> Iterator[dict[str, Any]
                 batches = _read_parquet(data)
             for batch in batches:
                 yield _objects(batch)
+
+
+def _are_files(entries: Any) -> bool:
+    names = ("key", "MD5checksum")
+    return isinstance(entries, list) and all(
+        isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in names)
+        for entry in entries
+    )
 
 
 @contextmanager

@@ -11,10 +11,14 @@ from ufd_ray.storage.documents import write_document
 from ufd_ray.storage.objects import delete_folder, delete_object, write_object
 from ufd_ray.storage.runs.folder import utc_now
 from ufd_ray.storage.runs.history import ScoreFiles, published_runs
+from ufd_ray.storage.runs.lease import Lease
 from ufd_ray.storage.runs.newest import Columns, newest_rows, unite_columns
 from ufd_ray.storage.runs.publication import PublishedFile, write_table
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
+
+
+_LEASE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,25 @@ def write_current(root: str, rows_per_file: int, options: StorageOptions) -> Cur
     Raises:
         SettingsError: there is no published run, or its `run.json` cannot be read.
         StorageError: rows cannot be read or written; there is no `_SUCCESS` then.
+        LeaseError: another process is at it.
     """
-    runs = published_runs(root, options)
-    if not runs:
+    if not published_runs(root, options):
         raise SettingsError(f"--output {root}: no published run below {join_uri(root, 'runs')}/")
+    # Of two at once, one would seal what holds files of both.
+    with Lease(join_uri(root, "current"), options, _LEASE_S) as lease:
+        made = _write(root, rows_per_file, options, lease)
+        lease.delete()
+    return made
+
+
+def _write(root: str, rows_per_file: int, options: StorageOptions, lease: Lease) -> Current:
+    runs = published_runs(root, options)
     files = ScoreFiles(root, runs, options)
     columns = unite_columns(files.schemas())
     folder = join_uri(root, "current")
-    delete_object(join_uri(folder, "_SUCCESS"), options)
-    delete_folder(folder, options)
+    for name in ("_SUCCESS", "current.json"):
+        delete_object(join_uri(folder, name), options)
+    delete_folder(join_uri(folder, "scores"), options)
     written: list[PublishedFile] = []
     counts = {name: Counter[str]() for name in ("run_id", "status", "verdict")}
     tables = cut(newest_rows(runs, files, columns), rows_per_file, columns.schema)
@@ -83,6 +97,7 @@ def write_current(root: str, rows_per_file: int, options: StorageOptions) -> Cur
         },
         "files": [file.to_dict() for file in written],
     }
+    lease.check()
     write_document(folder, "current.json", document, options)
     write_object(join_uri(folder, "_SUCCESS"), b"", options)
     return Current(folder, counts["status"].total(), len(runs), columns)

@@ -6,7 +6,9 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset
 import pyarrow.parquet as pq
 
-from ufd_ray.errors import AccountsError
+from ufd_ray.errors import AccountsError, StorageError
 from ufd_ray.schema import OWN_NAMES
+from ufd_ray.storage.foreign_errors import explain
 from ufd_ray.storage.objects import list_folder, read_object, write_object
 from ufd_ray.storage.scratch import open_scratch
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
@@ -58,13 +61,18 @@ class Parts:
         folder: URI of `parts/`.
         manifest: URI of `manifest/`.
         options: how storage is reached.
+
+    Raises:
+        StorageError: a file of them cannot be read.
     """
 
     def __init__(self, folder: str, manifest: str, options: StorageOptions) -> None:
-        self._dataset = _open(folder, options)
-        self._manifest = _open(manifest, options)
+        with _told_in_one_line(folder):
+            self._dataset = _open(folder, options)
+        with _told_in_one_line(manifest):
+            self._manifest = _open(manifest, options)
         self._fragments = list(self._dataset.get_fragments())
-        with ThreadPoolExecutor(_NUM_READERS) as pool:
+        with _told_in_one_line(folder), ThreadPoolExecutor(_NUM_READERS) as pool:
             self._positions = list(pool.map(_positions, self._fragments))
 
     @property
@@ -138,17 +146,11 @@ class Parts:
         listed = self._manifest.to_table(columns=["position", "image_id"], filter=wanted)
         listed = listed.sort_by("position")
         if not rows["image_id"].equals(listed["image_id"]):
-            at = next(
-                number
-                for number, pair in enumerate(
-                    zip(*(t["image_id"] for t in (rows, listed)), strict=True)
-                )
-                if pair[0] != pair[1]
+            pairs = zip_longest(
+                *(table["image_id"].to_pylist() for table in (rows, listed)), fillvalue="(none)"
             )
-            raise AccountsError(
-                f"image {rows['image_id'][at]} has the row of image {listed['image_id'][at]}."
-                " Nothing was published."
-            )
+            row, image = next(pair for pair in pairs if pair[0] != pair[1])
+            raise AccountsError(f"image {row} has the row of image {image}. Nothing was published.")
 
     def _count_and_name(self, word: str, positions: npt.NDArray[np.int64]) -> str:
         first = positions[:_NUM_NAMED].tolist()
@@ -159,6 +161,17 @@ class Parts:
         named = [ids.get(position, f"position {position}") for position in first]
         more = ", …" if len(positions) > _NUM_NAMED else ""
         return f"{len(positions)} {word} ({', '.join(named)}{more})"
+
+
+@contextmanager
+def _told_in_one_line(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise StorageError(
+            f"{folder} cannot be read ({explain(error)}); nothing was published. To begin anew,"
+            " delete the run's folder"
+        ) from error
 
 
 def _open(folder: str, options: StorageOptions) -> Any:

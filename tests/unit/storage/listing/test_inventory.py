@@ -184,4 +184,11 @@ def test_another_json_file_is_no_inventory(tmp_path: Path, content: str) -> None
 def test_entries_without_their_keys_are_refused(tmp_path: Path) -> None:
     manifest = write(tmp_path, {"1.csv.gz": zipped(CSV)})
     manifest.write_text(manifest.read_text().replace('"MD5checksum"', '"Sum"'))
-    assert "cannot be read as an S3 Inventory ('MD5checksum')" in refused(manifest)
+    assert "expected `fileSchema` as text, and `files` with `key`" in refused(manifest)
+
+
+@pytest.mark.parametrize("files", [None, 3, {}, [None], ["x"], [{"key": 3, "MD5checksum": "x"}]])
+def test_files_of_other_types_are_refused(tmp_path: Path, files: Any) -> None:
+    manifest = write(tmp_path, {})
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"files": files}))
+    assert "expected `fileSchema` as text, and `files` with `key`" in refused(manifest)

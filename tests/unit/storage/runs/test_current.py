@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.storage.runs.published import publish
-from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.errors import LeaseError, SettingsError, StorageError
 from ufd_ray.schema import SCORES
-from ufd_ray.storage import StorageOptions, write_current
+from ufd_ray.storage import Lease, StorageOptions, write_current
+from ufd_ray.storage.runs import current
 
 OPTIONS = StorageOptions()
 GUIDE = Path(__file__).parents[4] / "docs" / "current.md"
@@ -188,3 +189,18 @@ def test_the_query_of_the_guide_gives_the_same_rows(tmp_path: Path) -> None:
     assert set(table.column_names) == set(expected.column_names)
     queried = table.select(expected.column_names).sort_by("image_id").to_pylist()
     assert queried == expected.sort_by("image_id").to_pylist()
+
+
+def test_of_two_at_once_the_second_leaves_all_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path, "a", [{"uri": "a"}])
+    write_current(str(tmp_path), 1, OPTIONS)
+    monkeypatch.setattr(current, "_LEASE_S", 0.2)
+    with (
+        Lease(str(tmp_path / "current"), OPTIONS, 1.0),
+        pytest.raises(LeaseError, match="is at work on .*/current"),
+    ):
+        write_current(str(tmp_path), 1, OPTIONS)
+    assert (tmp_path / "current" / "_SUCCESS").exists()
+    assert stored(tmp_path)["uri"].to_pylist() == ["a"]

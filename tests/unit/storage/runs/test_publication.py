@@ -123,6 +123,18 @@ def test_a_row_of_another_image_is_named(tmp_path: Path) -> None:
         list(found.ranges(3, 2))
 
 
+def test_a_manifest_that_lacks_images_by_now_is_said(tmp_path: Path) -> None:
+    found = parts(tmp_path, rows([0, 1, 2]), num_images=2)
+    with pytest.raises(AccountsError, match=r"image id2 has the row of image \(none\)"):
+        list(found.ranges(3, 5))
+
+
+def test_a_damaged_part_is_said(tmp_path: Path) -> None:
+    (tmp_path / "9.parquet").write_bytes(b"PAR1")
+    with pytest.raises(StorageError, match=f"{tmp_path} cannot be read .* delete the run's folder"):
+        parts(tmp_path, rows([0, 1, 2]))
+
+
 def test_what_is_carried_through_is_what_the_manifest_has_more(tmp_path: Path) -> None:
     assert parts(tmp_path, rows([])).further == [pa.field("batch", pa.int64())]
 
