@@ -40,7 +40,8 @@ def test_a_driver_is_killed_at_five_random_points(trial: Trial, fault_table: Fau
         with trial.driver(run_id, *LEASE):
             time.sleep(moment)
         succeeds(trial.run(run_id, *LEASE))
-        done = f"driver and its Ray killed after {100 * moment / trial.duration_s:.0f} % of a run's time"
+        percent = 100 * moment / trial.duration_s
+        done = f"driver and its Ray killed after {percent:.0f} % of a run's time"
         fault_table.add(done, trial.judge(run_id))
 
 

@@ -110,11 +110,13 @@ class Run:
         with Lease(self._folder.uri, self._storage, self._settings.lease_s, lost=_stop) as lease:
             earlier = self._folder.earlier(self._fingerprint) or {}
             if Outcome.is_published(earlier.get("outcome")):
+                lease.end()
                 outcome = self._seal(earlier)
             else:
                 self._begin(lease, earlier)
                 outcome = self._score_and_publish(cluster, lease)
                 # Fails no run: it is published, and whoever comes next can do this step.
+                lease.end()
                 self._folder.seal()
                 print(f"published: {self._folder.uri}/scores/")
             lease.delete()

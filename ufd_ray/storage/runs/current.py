@@ -17,7 +17,6 @@ from ufd_ray.storage.runs.publication import PublishedFile, write_table
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
-
 _LEASE_S = 60.0
 
 
@@ -63,12 +62,12 @@ def write_current(root: str, rows_per_file: int, options: StorageOptions) -> Cur
 
 
 def _write(root: str, rows_per_file: int, options: StorageOptions, lease: Lease) -> Current:
-    runs = published_runs(root, options)
-    files = ScoreFiles(root, runs, options)
-    columns = unite_columns(files.schemas())
     folder = join_uri(root, "current")
     for name in ("_SUCCESS", "current.json"):
         delete_object(join_uri(folder, name), options)
+    runs = published_runs(root, options)
+    files = ScoreFiles(root, runs, options)
+    columns = unite_columns(files.schemas())
     delete_folder(join_uri(folder, "scores"), options)
     written: list[PublishedFile] = []
     counts = {name: Counter[str]() for name in ("run_id", "status", "verdict")}
@@ -98,6 +97,7 @@ def _write(root: str, rows_per_file: int, options: StorageOptions, lease: Lease)
         "files": [file.to_dict() for file in written],
     }
     lease.check()
+    lease.end()
     write_document(folder, "current.json", document, options)
     write_object(join_uri(folder, "_SUCCESS"), b"", options)
     return Current(folder, counts["status"].total(), len(runs), columns)

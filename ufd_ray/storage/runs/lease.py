@@ -89,7 +89,7 @@ class Lease:
     ) -> None:
         if self._ended.is_set():
             return
-        self._stop_renewing()
+        self.end()
         try:
             # Whoever comes next need not wait. If this fails they wait: nothing else is wrong.
             self._take_next(released=True)
@@ -105,19 +105,23 @@ class Lease:
         """
         self._go_on()
 
+    def end(self) -> None:
+        """Renew no more: before a last step, as which `done` is written, that anybody may repeat.
+
+        A renewal that finds `done` would take it for a rival's.
+        """
+        self._ended.set()
+        self._renewing.join()
+
     def delete(self) -> None:
         """Leave without a trace: the work is done, or was never begun.
 
         Raises:
             StorageError: something cannot be deleted.
         """
-        self._stop_renewing()
+        self.end()
         delete_folder(self._folder, self._options)
         drop_if_empty(self._of)
-
-    def _stop_renewing(self) -> None:
-        self._ended.set()
-        self._renewing.join()
 
     def _acquire(self) -> None:
         begun = time.monotonic()

@@ -177,3 +177,16 @@ def test_a_rival_says_that_it_waits(tmp_path: Path, capsys: pytest.CaptureFixtur
         pass
     said = f"waiting, 0.4 s at most: killed may still be at work on {tmp_path}"
     assert said in capsys.readouterr().out
+
+
+def test_a_holder_that_ended_may_write_the_last_word_itself(tmp_path: Path) -> None:
+    told = threading.Event()
+    with Lease(str(tmp_path), OPTIONS, 0.2, lost=told.set) as held:
+        held.end()
+        newest = numbers(tmp_path)
+        (tmp_path / "_SUCCESS").touch()
+        time.sleep(0.3)
+        assert numbers(tmp_path) == newest
+        held.delete()
+    assert not told.is_set()
+    assert not (tmp_path / "lease").exists()
