@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -40,21 +41,29 @@ def storage_options(settings: JobSettings) -> StorageOptions:
 
 
 def check_apart(inputs: list[str], output: str) -> None:
-    """Refuse an output that lies within an input: a run would find its own files there.
+    """Refuse an output that lies within an input, where a run would find its own files.
 
     Raises:
-        SettingsError: it does, or one of them is no path or URI.
+        SettingsError: it does; Ray cannot read below it; or one of them is no path or URI.
     """
-    place = parse_uri(output)
+    if "?" in output:  # Ray takes what follows for a URL's query, and sees no Parquet there
+        raise SettingsError(f"--output {output}: has a question mark; choose a place without one")
+    *store, place = _behind_links(output)
     for uri in inputs:
-        prefix = parse_uri(uri)
-        folder = prefix.key.rstrip("/") + "/" if prefix.key else ""
-        same_store = (prefix.scheme, prefix.bucket) == (place.scheme, place.bucket)
-        if same_store and (place.key.rstrip("/") + "/").startswith(folder):
+        *its_store, prefix = _behind_links(uri)
+        folder = prefix.rstrip("/") + "/" if prefix else ""
+        if store == its_store and (place.rstrip("/") + "/").startswith(folder):
             raise SettingsError(
                 f"--output {output} lies within --input {uri}: its own files would be read as"
                 " images; choose another place"
             )
+
+
+def _behind_links(uri: str) -> tuple[str, str, str]:
+    """Scheme, bucket and key; a local path as it is without symbolic links."""
+    place = parse_uri(uri)
+    key = os.path.realpath(place.key) if place.scheme == "file" else place.key
+    return place.scheme, place.bucket, key
 
 
 def list_inputs(

@@ -28,6 +28,14 @@ def test_an_output_within_an_input_is_refused(given: str, output: str) -> None:
         check_apart(["/elsewhere", given], output)
 
 
+def test_an_output_within_an_input_behind_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "crawl").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "crawl")
+    for given, output in (("crawl", "link/out"), ("link", "crawl/out")):
+        with pytest.raises(SettingsError, match="lies within --input"):
+            check_apart([str(tmp_path / given)], str(tmp_path / output))
+
+
 @pytest.mark.parametrize(
     ("given", "output"),
     [
@@ -42,7 +50,7 @@ def test_beside_one_another_they_are_fine(given: str, output: str) -> None:
     check_apart([given], output)
 
 
-@pytest.mark.parametrize("output", ["s3://", "http://x/y"])
+@pytest.mark.parametrize("output", ["s3://", "http://x/y", "/what?", "s3://b/what?/out"])
 def test_an_output_that_is_no_place_is_refused(output: str) -> None:
     with pytest.raises(SettingsError):
         check_apart(["/crawl"], output)
