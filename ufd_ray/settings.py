@@ -40,7 +40,11 @@ class JobSettings(BaseModel):
     """What every job knows."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, coerce_numbers_to_str=True
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
     )
 
     changes_no_row: ClassVar[frozenset[str]] = frozenset(

@@ -37,7 +37,11 @@ def main() -> None:
         cluster.add_node(num_cpus=2, object_store_memory=_ROOM)
 
     threading.Thread(target=lose, daemon=True).start()
-    run_job(ScoreSettings, score, sys.argv[1:])
+    try:
+        run_job(ScoreSettings, score, sys.argv[1:])
+    finally:
+        ray.shutdown()
+        cluster.shutdown()  # else the next Ray on this machine looks for it, for minutes
 
 
 if __name__ == "__main__":

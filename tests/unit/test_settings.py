@@ -70,6 +70,8 @@ def test_unknown_names_are_refused() -> None:
         ({"input": [], "from_run": ["a"], "incremental": True}, "--incremental needs --input"),
         ({"input": [], "retry_failed": "../a"}, "should match pattern"),
         ({"lease_s": 0}, "greater than 0"),
+        ({"lease_s": "inf"}, "finite number"),
+        ({"fetch_timeout_s": "nan"}, "finite number"),
         ({"k": 0}, "greater than or equal to 1"),
         ({"k": 101}, "less than or equal to 100"),
         ({"max_error_rate": 1.5}, "less than or equal to 1"),
