@@ -13,7 +13,7 @@ from tests.faults.trial import Trial
 from tests.servers.faulty import Modes, faulty
 from tests.servers.s3 import S3Server
 
-NUM_IMAGES = 400
+NUM_IMAGES = 300
 
 
 @pytest.fixture(scope="session")
@@ -35,9 +35,9 @@ def whole_trial(s3_server: S3Server, trained: Trained) -> Iterator[Trial]:
         images = [f"s3://{bucket}/{key}" for key in keys]
         trial = Trial(s3_server, proxy, bucket, detectors, images)
         begun = time.monotonic()
-        driver = trial.run("undisturbed", "--keep-embeddings")
+        job = trial.run("undisturbed", "--keep-embeddings")
         trial.duration_s = time.monotonic() - begun
-        assert driver.status == 0, driver.said
+        assert job.status == 0, job.said
         trial.undisturbed = trial.rows("undisturbed")
         assert len(trial.undisturbed) == NUM_IMAGES
         assert trial.num_reads() == NUM_IMAGES

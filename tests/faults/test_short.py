@@ -46,8 +46,8 @@ def test_a_storm_of_failing_reads(trial: Trial, fault_table: FaultTable) -> None
     trial.proxy.modes = Modes(
         slow_down=0.3, reset_before=0.05, reset_mid=0.05, truncate=0.05, stall=0.02, only="/crawl/"
     )
-    driver = trial.run("storm", "--fetch-timeout-s", "3", "--fetch-attempts", "8")
-    assert driver.status == 0, driver.said
+    job = trial.run("storm", "--fetch-timeout-s", "3", "--fetch-attempts", "8")
+    assert job.status == 0, job.said
     done = "of all reads 30 % answered 503, 10 % reset, 5 % cut short, 2 % stalled"
     fault_table.add(done, trial.judge("storm"))
     assert trial.proxy.num_faults > 0.3 * len(trial.images)
@@ -60,8 +60,8 @@ def test_poison_costs_its_own_rows(trial: Trial, fault_table: FaultTable) -> Non
         client.put_object(Bucket=trial.bucket, Key=f"poison/{name}", Body=data)
     inputs = [f"--input=s3://{trial.bucket}/{place}" for place in ("crawl", "poison")]
     bounds = ["--decode-timeout-s", "2", "--decode-memory-mb", "256"]
-    driver = trial.run("poison", *inputs, *bounds)
-    assert driver.status == 0, driver.said
+    job = trial.run("poison", *inputs, *bounds)
+    assert job.status == 0, job.said
     fault_table.add("one image hangs its decoder, one kills it", trial.judge("poison"))
     codes: dict[str, Any] = {
         row["uri"].rpartition("/")[2]: row["error_code"]
