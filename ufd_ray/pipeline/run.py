@@ -1,15 +1,11 @@
-"""One run under its lease: begun or taken up again, scored, published; what `run.json` says."""
+"""One run under its lease: begun or taken up again, scored, published."""
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
-import time
-from importlib.metadata import version
 from typing import Any
 
-from ufd_ray import __version__
 from ufd_ray.errors import StorageError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.checkpoint import LeaveOut, checkpointed, rows_done
@@ -21,8 +17,8 @@ from ufd_ray.pipeline.pairing import Detectors
 from ufd_ray.pipeline.progress import progress_lines, read_tally
 from ufd_ray.pipeline.publishing import Census, publish_scores
 from ufd_ray.pipeline.recalling import find_kept
+from ufd_ray.pipeline.record import RunRecord
 from ufd_ray.pipeline.selecting import count_earlier, find_ledger, list_images
-from ufd_ray.redaction import redact
 from ufd_ray.report import render_run
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import (
@@ -31,11 +27,7 @@ from ufd_ray.storage import (
     RunFolder,
     check_files,
     check_writable,
-    utc_now,
 )
-
-_VERSIONS = ("torch", "torchvision", "timm", "open_clip_torch", "pillow", "numpy")
-"""Of what a score depends on; with another one, a run is not taken up again."""
 
 
 class Run:
@@ -60,26 +52,7 @@ class Run:
         self._detectors = detectors
         self._plan = plan
         self._folder = folder
-        self._begun = time.monotonic()
-        versions = {"ufd-ray": __version__} | {name: version(name) for name in _VERSIONS}
-        self._fingerprint = {
-            **settings.fingerprint(),
-            **detectors.contents(),
-            "precision_used": plan.precision,
-            **{f"version of {name}": number for name, number in versions.items()},
-        }
-        self._facts: dict[str, Any] = {
-            "run_id": folder.run_id,
-            "outcome": "running",
-            "started_at": utc_now(),
-            "num_attempts": 1,
-            "rows_reused": 0,
-            "settings": settings.model_dump(mode="json"),
-            "fingerprint": self._fingerprint,
-            "detector_id": detectors.detector_id(plan),
-            "detectors": detectors.describe(plan),
-            "versions": {**versions, "ray": version("ray")},
-        }
+        self._record = RunRecord(folder.run_id, settings, detectors, plan)
 
     def rehearse(self) -> Outcome:
         """The dry run: all that can be checked without the encoder, and nothing left behind."""
@@ -91,7 +64,7 @@ class Run:
                 encoder.preprocess,
                 encoder.input_size,
                 self._storage,
-                ledger=find_ledger(self._settings, self._storage, self._facts["detector_id"]),
+                ledger=find_ledger(self._settings, self._storage, self._record.detector_id),
             )
         else:
             count_earlier(self._settings, self._storage)
@@ -108,7 +81,7 @@ class Run:
         """
         check_writable(self._folder.uri, self._storage)
         with Lease(self._folder.uri, self._storage, self._settings.lease_s, lost=_stop) as lease:
-            earlier = self._folder.earlier(self._fingerprint) or {}
+            earlier = self._folder.earlier(self._record.fingerprint) or {}
             if Outcome.is_published(earlier.get("outcome")):
                 lease.end()
                 outcome = self._seal(earlier)
@@ -124,7 +97,7 @@ class Run:
 
     def _seal(self, earlier: dict[str, Any]) -> Outcome:
         """Finish what another process has published, but for its last step perhaps."""
-        outcome = self._folder.published(self._fingerprint)
+        outcome = self._folder.published(self._record.fingerprint)
         if outcome is None:
             files = [PublishedFile(**file) for file in earlier["files"]]
             num_images = earlier["manifest"]["num_images"]
@@ -136,24 +109,23 @@ class Run:
     def _begin(self, lease: Lease, earlier: dict[str, Any]) -> None:
         """Take the run up where it stands, or list its images."""
         if "manifest" in earlier:
-            self._facts |= {name: earlier[name] for name in ("started_at", "manifest")}
-            self._facts["num_attempts"] += earlier["num_attempts"]
+            self._record.take_up(earlier)
             print(f"run {self._folder.run_id} goes on where it stopped: {self._folder.uri}")
             return
-        self._folder.begin(self._facts)
+        self._folder.begin(self._record.content)
         print(f"run {self._folder.run_id} → {self._folder.uri}")
         try:
             listed = list_images(
-                self._settings, self._folder.manifest, self._storage, self._facts["detector_id"]
+                self._settings, self._folder.manifest, self._storage, self._record.detector_id
             )
         except BaseException:
             lease.check()  # what lies there by now may be a rival's
             self._folder.release()
             lease.delete()
             raise
-        self._facts["manifest"] = {k: v for k, v in vars(listed).items() if k != "further"}
+        self._record.listed(listed)
         lease.check()
-        self._folder.record(self._facts)
+        self._folder.record(self._record.content)
 
     def _score_and_publish(self, cluster: Cluster, lease: Lease) -> Outcome:
         try:
@@ -164,10 +136,10 @@ class Run:
                 lease.check()
                 files, census = publish_scores(
                     self._folder,
-                    self._num_images,
+                    self._record.num_images,
                     self._settings.rows_per_file,
                     self._settings.decider,
-                    self._metadata(),
+                    self._record.metadata,
                 )
                 lease.check()
                 return self._finish(flow, files, census)
@@ -175,15 +147,11 @@ class Run:
             self._fail(lease, error)
             raise
 
-    @property
-    def _num_images(self) -> int:
-        return int(self._facts["manifest"]["num_images"])
-
     def _score(self, flow: Flow) -> None:
-        done = rows_done(self._folder, self._num_images)
-        self._facts["rows_reused"] = int(done.sum())
+        done = rows_done(self._folder, self._record.num_images)
+        self._record.content["rows_reused"] = int(done.sum())
         if done.any():
-            print(f"{done.sum():,} of {self._num_images:,} images were done before")
+            print(f"{done.sum():,} of {self._record.num_images:,} images were done before")
         if done.all():
             return
         missing = int((~done).sum())
@@ -198,45 +166,20 @@ class Run:
     def _finish(self, flow: Flow, files: list[PublishedFile], census: Census) -> Outcome:
         over = census.error_rate > self._settings.max_error_rate
         outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
-        self._facts |= {
-            "outcome": outcome.word,
-            "finished_at": utc_now(),
-            "counts": census.to_dict(),
-            "timings": self._timings(flow),
-            "files": [file.to_dict() for file in files],
-        }
-        self._folder.finish(self._facts, render_run(self._facts, census.histogram))
+        self._record.publish(outcome, census, files, read_tally(flow.tally))
+        content = self._record.content
+        self._folder.finish(content, render_run(content, census.histogram))
         _say(census, self._settings.max_error_rate if over else None)
         return outcome
 
     def _fail(self, lease: Lease, error: BaseException) -> None:
-        self._facts |= {
-            "outcome": Outcome.FAILED.word,
-            "finished_at": utc_now(),
-            "error": redact(" ".join(f"{type(error).__name__}: {error}".split()))[:1000],
-        }
+        self._record.fail(error)
         try:
             lease.check()  # never over the record of a rival, who may be what this error is about
-            self._folder.record(self._facts)
+            self._folder.record(self._record.content)
         except StorageError as second:
             # What went wrong first is what is said; that this failed as well comes after it.
             error.add_note(f"and run.json could not be brought up to date: {second}")
-
-    def _timings(self, flow: Flow) -> dict[str, Any]:
-        tally = read_tally(flow.tally) or {"seconds": {}, "images": {}}
-        return {
-            "whole_run_s": round(time.monotonic() - self._begun, 3),
-            "worker_seconds_by_stage": {s: round(n, 3) for s, n in tally["seconds"].items()},
-            "images_by_stage": tally["images"],
-        }
-
-    def _metadata(self) -> dict[str, str]:
-        ids = {name: self._facts[name] for name in ("run_id", "detector_id")}
-        facts = ids | self._facts["detectors"]
-        return {
-            f"ufd_ray.{name}": value if isinstance(value, str) else json.dumps(value)
-            for name, value in facts.items()
-        }
 
 
 def _stop() -> None:
