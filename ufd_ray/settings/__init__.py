@@ -1,0 +1,29 @@
+"""The settings of every job: frozen, validated, each with its unit and default in one place.
+
+A field's name with dashes is its flag, as it stands its key in a `--config` file.
+"""
+
+from ufd_ray.settings.build_bank import BuildBankSettings
+from ufd_ray.settings.current import CurrentSettings
+from ufd_ray.settings.demo import DemoSettings
+from ufd_ray.settings.fit_probe import FitProbeSettings
+from ufd_ray.settings.images import Device, ImageSettings, Precision, PreprocessMode
+from ufd_ray.settings.job import JobSettings
+from ufd_ray.settings.places import RUN_NAME, Place, RunId
+from ufd_ray.settings.score import ScoreSettings
+
+__all__ = [
+    "RUN_NAME",
+    "BuildBankSettings",
+    "CurrentSettings",
+    "DemoSettings",
+    "Device",
+    "FitProbeSettings",
+    "ImageSettings",
+    "JobSettings",
+    "Place",
+    "Precision",
+    "PreprocessMode",
+    "RunId",
+    "ScoreSettings",
+]

@@ -1,0 +1,83 @@
+"""Settings of the jobs that read images."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from ufd_ray.settings.job import JobSettings
+from ufd_ray.settings.places import Place
+
+Device = Literal["cuda", "cpu"]
+Precision = Literal["fp32", "fp16", "bf16"]
+PreprocessMode = Literal["crop", "resize"]
+"""`crop`: centre crop at the input size, no resize (the paper's). `resize`: shorter side first."""
+
+
+class ImageSettings(JobSettings):
+    """Which images, how they are read, and what turns them into embeddings."""
+
+    input: list[Place] = Field(
+        min_length=1,
+        description="prefix or folder of images, a manifest (.parquet, .csv, .jsonl, .txt), a .tar,"
+        " a range of them (b/{00000..00127}.tar), Parquet with image bytes, or the manifest.json of"
+        " an S3 Inventory; repeatable",
+    )
+    include: list[str] = Field(
+        [],
+        description="only names below the prefix, in the tar or inventory that match this glob;"
+        " repeatable",
+    )
+    exclude: list[str] = Field([], description="none of the names that match this glob; repeatable")
+    image_column: str | None = Field(
+        None, description="column of image bytes in Parquet, where there are several"
+    )
+    limit: int | None = Field(
+        None, ge=1, description="only the first so many images of the listing"
+    )
+    max_bytes: int = Field(
+        64 * 2**20, ge=1, description="largest file that is read, in bytes; larger ones: error rows"
+    )
+    max_pixels: int = Field(
+        100_000_000, ge=1, description="largest width × height that is decoded, in pixels"
+    )
+    decode_timeout_s: float = Field(
+        20.0, gt=0, description="longest time for decoding one image, in seconds"
+    )
+    decode_memory_mb: int = Field(
+        2048, ge=256, description="address space of the process that decodes, in MiB"
+    )
+    fetch_timeout_s: float = Field(
+        60.0, gt=0, description="longest time for one try at an image, in seconds"
+    )
+    fetch_attempts: int = Field(4, ge=1, description="tries for one image before its error stands")
+    allow_http: bool = Field(
+        False, description="read images that a manifest names by http:// or https:// as well"
+    )
+    max_error_rate: float = Field(
+        0.1, ge=0, le=1, description="share of failed images above which the exit status is 3"
+    )
+    dry_run: bool = Field(
+        False, description="list, count, check every setting, read one image; leave nothing behind"
+    )
+    weights: Place | None = Field(
+        None,
+        description="file or URI with the encoder's weights, where machines reach no model hub",
+    )
+    device: Literal["auto", Device] = Field(
+        "auto", description="where the encoder runs; auto: CUDA when there is any"
+    )
+    precision: Literal["auto", Precision] = Field(
+        "auto", description="in which the encoder computes; auto: fp32 on CPUs, fp16 on GPUs"
+    )
+    batch_size: int = Field(64, ge=1, le=4096, description="images that the encoder takes at once")
+    num_encoders: int | None = Field(
+        None, ge=1, description="encoder workers; without it, one a GPU, or one a CPU node"
+    )
+    progress_s: float = Field(10.0, gt=0, description="seconds between two lines of progress")
+
+    @field_validator("input", "include", "exclude", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value

@@ -1,0 +1,45 @@
+"""What every job knows."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class JobSettings(BaseModel):
+    """What every job knows."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
+    )
+
+    changes_no_row: ClassVar[frozenset[str]] = frozenset(
+        {"device", "batch_size", "num_encoders", "dry_run", "max_error_rate", "run_id", "output"}
+        | {"fetch_timeout_s", "rows_per_file", "weights", "progress_s", "num_workers", "lease_s"}
+        | {"fetch_attempts", "reuse_embeddings"}
+    )
+    """Settings that may differ between two submissions of what is the same work."""
+
+    s3_endpoint: str | None = Field(
+        None, description="URL of an S3 server; without it, what the AWS environment says"
+    )
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _is_an_address(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "http://default")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("no http:// or https:// URL")
+        if parts.username or parts.password:
+            raise ValueError("credentials in a URL end up in records; give them to the environment")
+        return url
+
+    def fingerprint(self) -> dict[str, Any]:
+        """The settings that decide what comes out, for comparing two submissions."""
+        return self.model_dump(mode="json", by_alias=True, exclude=set(self.changes_no_row))
