@@ -49,11 +49,12 @@ test-s3: $(STAMP) ## Run the tests against a real S3 server (Ceph's where instal
 test-slow: $(STAMP) ## Run every test, the slow ones as well
 	$(PYTEST) --run-slow
 
-check: $(STAMP) ## Check format, lint, types and the direction of imports
+check: $(STAMP) ## Check format, lint, types, the direction of imports and the files in cluster/
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
+	$(RUN) -m tests.cluster.check
 
 format: $(STAMP) ## Format the code and mend what the linter can mend
 	$(RUN) -m ruff format .
