@@ -9,7 +9,7 @@ def main(settings: CurrentSettings) -> Outcome:
     """Run the job. Storage clients take a second to import: --help does not wait for them."""
     from ufd_ray.storage import StorageOptions, write_current
 
-    options = StorageOptions(s3_endpoint=settings.s3_endpoint)
+    options = StorageOptions.of(settings)
     made = write_current(settings.output, settings.rows_per_file, options)
     if made.columns.as_text:
         print(f"columns of several types, now text: {', '.join(made.columns.as_text)}")

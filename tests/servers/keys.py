@@ -29,3 +29,6 @@ class Account(Protocol):
 
     def remove_access_key(self, key: AccessKey) -> None:
         """Revoke a pair: the next request that it signs is refused."""
+
+    def create_user(self, policy: str) -> AccessKey:
+        """A pair of a new user, who may do what an IAM policy (JSON) allows and nothing else."""

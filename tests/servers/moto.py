@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,13 @@ class Moto:
         iam = _iam(self.endpoint, self.key)
         iam.delete_access_key(UserName=USER, AccessKeyId=key.access_key)
 
+    def create_user(self, policy: str) -> AccessKey:
+        """A pair of a new user with one policy. Its conditions are not looked at."""
+        name, iam = f"user-{uuid.uuid4().hex[:12]}", _iam(self.endpoint, self.key)
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName="its-own", PolicyDocument=policy)
+        return _create_access_key(iam, name)
+
 
 @contextmanager
 def start_moto() -> Iterator[Moto]:
@@ -81,8 +89,8 @@ def _enforce_signatures(endpoint: str) -> AccessKey:
     return key
 
 
-def _create_access_key(iam: Any) -> AccessKey:
-    answer = iam.create_access_key(UserName=USER)["AccessKey"]
+def _create_access_key(iam: Any, user: str = USER) -> AccessKey:
+    answer = iam.create_access_key(UserName=user)["AccessKey"]
     return AccessKey(answer["AccessKeyId"], answer["SecretAccessKey"])
 
 

@@ -5,13 +5,17 @@ Runs as root or not, on loopback only, with all of its files in one temporary fo
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import tempfile
 import uuid
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import boto3
 
 from tests.servers.keys import AccessKey
 from tests.servers.processes import free_port, running, wait_for_port
@@ -60,7 +64,14 @@ rgw thread pool size = 32
 rgw run sync thread = false
 rgw dynamic resharding = false
 rgw enable usage log = false
+
+# Keys for SSE-KMS that the gateway itself holds; S3 over plain HTTP, which it refuses otherwise.
+rgw crypt s3 kms backend = testing
+rgw crypt s3 kms encryption keys = {kms_key}={kms_secret}
+rgw crypt require ssl = false
 """
+
+KMS_KEY = "test-key"
 
 
 @dataclass(frozen=True)
@@ -81,6 +92,20 @@ class Rgw:
         """Revoke a pair; the gateway is told at once."""
         _admin(self.config, "key", "rm", "--key-type=s3", f"--access-key={key.access_key}")
 
+    def create_user(self, policy: str) -> AccessKey:
+        """A pair of a new user with one policy."""
+        key, name = _new_key(), f"user-{uuid.uuid4().hex[:12]}"
+        _admin(self.config, "user", "create", "--display-name=new", *_as_options(key), user=name)
+        iam = boto3.client(
+            "iam",
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=self.key.access_key,
+            aws_secret_access_key=self.key.secret_key,
+        )
+        iam.put_user_policy(UserName=name, PolicyName="its-own", PolicyDocument=policy)
+        return key
+
 
 @contextmanager
 def start_rgw(memory_bytes: int = 2 << 30) -> Iterator[Rgw]:
@@ -90,7 +115,14 @@ def start_rgw(memory_bytes: int = 2 << 30) -> Iterator[Rgw]:
         config, log = folder / "ceph.conf", folder / "output.log"
         fsid, osd_uuid, mon_port = str(uuid.uuid4()), str(uuid.uuid4()), free_port()
         config.write_text(
-            CONFIG.format(fsid=fsid, mon_port=mon_port, folder=folder, memory_bytes=memory_bytes)
+            CONFIG.format(
+                fsid=fsid,
+                mon_port=mon_port,
+                folder=folder,
+                memory_bytes=memory_bytes,
+                kms_key=KMS_KEY,
+                kms_secret=b64encode(secrets.token_bytes(32)).decode(),
+            )
         )
         for name in ("mon", "osd"):
             (folder / name).mkdir()
@@ -108,7 +140,10 @@ def start_rgw(memory_bytes: int = 2 << 30) -> Iterator[Rgw]:
         stack.enter_context(running([*osd, "-f"], log))
 
         key = _new_key()
-        _admin(config, "user", "create", "--display-name=tests", *_as_options(key))
+        may_give_policies = "--caps=user-policy=*"
+        _admin(
+            config, "user", "create", "--display-name=tests", may_give_policies, *_as_options(key)
+        )
         port = free_port()
         # Without tcp_nodelay every small GET waits 40 ms for the delayed acknowledgement.
         frontend = f"--rgw-frontends=beast endpoint=127.0.0.1:{port} tcp_nodelay=1"
@@ -125,8 +160,8 @@ def _as_options(key: AccessKey) -> list[str]:
     return [f"--access-key={key.access_key}", f"--secret-key={key.secret_key}"]
 
 
-def _admin(config: Path, *arguments: str) -> None:
-    _call("radosgw-admin", "-c", config, "-n", "client.rgw", *arguments, f"--uid={USER}")
+def _admin(config: Path, *arguments: str, user: str = USER) -> None:
+    _call("radosgw-admin", "-c", config, "-n", "client.rgw", *arguments, f"--uid={user}")
 
 
 def _call(*command: str | Path) -> str:

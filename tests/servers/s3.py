@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -89,6 +90,10 @@ class S3Server:
     def remove_access_key(self, key: AccessKey) -> None:
         """Revoke such a pair: the next request that it signs is answered with 403."""
         self.account.remove_access_key(key)
+
+    def create_user(self, policy: Mapping[str, Any]) -> AccessKey:
+        """A pair of another user, who may do what an IAM policy allows and nothing else."""
+        return self.account.create_user(json.dumps(policy))
 
 
 @contextmanager

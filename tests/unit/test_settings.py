@@ -84,6 +84,10 @@ def test_unknown_names_are_refused() -> None:
         ({"run_id": "a\n"}, "should match pattern"),
         ({"run_id": "x" * 129}, "should match pattern"),
         ({"device": "tpu"}, "'cuda'"),
+        ({"s3_kms_key": ""}, "should match pattern"),
+        ({"s3_kms_key": "two words"}, "should match pattern"),
+        ({"s3_kms_key": "a\r\nx-amz-acl: public-read"}, "should match pattern"),
+        ({"s3_kms_key": "a\n"}, "should match pattern"),
     ],
 )
 def test_values_out_of_range_are_refused(change: dict[str, Any], complaint: str) -> None:
@@ -125,6 +129,7 @@ def test_what_changes_no_row_is_not_compared() -> None:
         | {"fetch_timeout_s": 1, "rows_per_file": 5, "num_encoders": 2, "max_error_rate": 1}
         | {"weights": "/w.pt", "output": "/elsewhere", "lease_s": 1, "fetch_attempts": 2}
         | {"reuse_embeddings": False, "bank": "/moved", "probe": "/moved"}
+        | {"s3_requester_pays": True, "s3_kms_key": "alias/scores"}
     )
     assert settings.fingerprint() == other.fingerprint()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pyarrow.compute as pc
@@ -34,10 +33,7 @@ _KNOWN = ["uri", "member", "offset", "etag", "size_bytes"]
 
 def storage_options(settings: JobSettings) -> StorageOptions:
     """How a job reaches storage."""
-    options = StorageOptions(s3_endpoint=settings.s3_endpoint)
-    if isinstance(settings, ImageSettings):
-        options = replace(options, fetch_timeout_s=settings.fetch_timeout_s)
-    return options
+    return StorageOptions.of(settings)
 
 
 def check_apart(inputs: list[str], output: str) -> None:

@@ -22,12 +22,28 @@ class JobSettings(BaseModel):
     changes_no_row: ClassVar[frozenset[str]] = frozenset(
         {"device", "batch_size", "num_encoders", "dry_run", "max_error_rate", "run_id", "output"}
         | {"fetch_timeout_s", "rows_per_file", "weights", "progress_s", "num_workers", "lease_s"}
-        | {"fetch_attempts", "reuse_embeddings"}
+        | {
+            "fetch_attempts",
+            "reuse_embeddings",
+            "gpus_per_encoder",
+            "wait_for_gpus_s",
+            "s3_requester_pays",
+            "s3_kms_key",
+        }
     )
     """Settings that may differ between two submissions of what is the same work."""
 
     s3_endpoint: str | None = Field(
         None, description="URL of an S3 server; without it, what the AWS environment says"
+    )
+
+    s3_requester_pays: bool = Field(
+        False, description="pay for requests to S3 buckets that are read at the reader's expense"
+    )
+    s3_kms_key: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9:/_.-]{1,2048}$",
+        description="id, ARN or alias of the KMS key with which S3 encrypts what is written",
     )
 
     @field_validator("s3_endpoint")

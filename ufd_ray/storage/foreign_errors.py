@@ -34,8 +34,14 @@ _TIMED_OUT = re.compile(r"(?<!retry_)timed? ?out|deadline", re.IGNORECASE)
 _BODY = re.compile(
     r"(status code: \d{3}[^:]*|An error occurred \([^)]*\) when calling [^:]*): (.*)", re.DOTALL
 )
-_CODE = re.compile(r"<Code>([A-Za-z]{1,40})</Code>")
+_CODE = re.compile(r"<Code>([A-Za-z.]{1,40})</Code>")
+_NO_KMS_KEY = "S3 finds no such KMS key, or none that can be used; --s3-kms-key names another"
 _MEANINGS = {
+    # Before the codes below, which some servers give to what is wrong with a KMS key as well.
+    "<Code>KMS.": _NO_KMS_KEY,
+    "Failed to retrieve the actual key, kms-keyid": _NO_KMS_KEY,
+    "kms:GenerateDataKey": "the credentials may not encrypt with the KMS key (kms:GenerateDataKey)",
+    "kms:Decrypt": "the credentials may not decrypt with the KMS key (kms:Decrypt)",
     "SignatureDoesNotMatch": "the server refuses the signature: the secret key is wrong"
     " (SignatureDoesNotMatch)",
     "InvalidAccessKeyId": "the server does not know the access key (InvalidAccessKeyId)",

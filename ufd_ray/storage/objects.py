@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -59,6 +59,23 @@ def write_object(
         obstore.put(store, location.key, data, mode="create" if if_absent else "overwrite")
 
 
+def write_from(uri: str, file: Path, options: StorageOptions) -> None:
+    """Put the bytes of a local file at `uri`, whole or not at all, and never whole in memory.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    location = parse_uri(uri)
+    with _told_in_one_line(uri, "written"):
+        if location.scheme == "file":
+            with _drafted(Path(location.key)) as draft:
+                shutil.copyfile(file, draft)
+                os.replace(draft, location.key)
+            return
+        store = open_store(location.scheme, location.bucket, options)
+        obstore.put(store, location.key, file, mode="overwrite")
+
+
 def object_exists(uri: str, options: StorageOptions) -> bool:
     """Whether an object (no folder) is at `uri`.
 
@@ -79,7 +96,9 @@ def object_exists(uri: str, options: StorageOptions) -> bool:
 
 
 def check_writable(folder: str, options: StorageOptions) -> None:
-    """Write and delete a small object at `--output`, before any work is done for it.
+    """Write, read and delete a small object at `--output`, before any work is done for it.
+
+    It is read as well, since a KMS key may allow one and not the other.
 
     Raises:
         SettingsError: that cannot be done.
@@ -94,8 +113,9 @@ def check_writable(folder: str, options: StorageOptions) -> None:
         trial = f"{folder.rstrip('/')}/.writable-{uuid.uuid4().hex}"
     try:
         write_object(trial, b"", options)
+        read_object(trial, options)
         delete_object(trial, options)
-    except StorageError as error:
+    except (StorageError, FileNotFoundError) as error:
         raise SettingsError(f"--output {folder}: not writable ({error})") from error
 
 
@@ -111,6 +131,24 @@ def delete_object(uri: str, options: StorageOptions) -> None:
             Path(location.key).unlink()
         else:
             obstore.delete(open_store(location.scheme, location.bucket, options), location.key)
+
+
+def delete_objects(uris: Sequence[str], options: StorageOptions) -> None:
+    """Delete objects of ours that lie in one place; gone already is fine.
+
+    Raises:
+        StorageError: one cannot be deleted; others may be gone by then.
+    """
+    if not uris:
+        return
+    location = parse_uri(uris[0])
+    if location.scheme == "file":
+        for uri in uris:
+            delete_object(uri, options)
+        return
+    with suppress(FileNotFoundError), _told_in_one_line(uris[0], "deleted"):
+        store = open_store(location.scheme, location.bucket, options)
+        obstore.delete(store, [parse_uri(uri).key for uri in uris])
 
 
 def delete_folder(uri: str, options: StorageOptions) -> None:
@@ -133,6 +171,15 @@ def drop_if_empty(uri: str) -> None:
     if location.scheme == "file":
         with suppress(OSError):
             Path(location.key).rmdir()
+
+
+def drop_empty_folders(uri: str) -> None:
+    """Remove the local folders at and below `uri` in which no file is; stores have no folders."""
+    location = parse_uri(uri)
+    if location.scheme == "file":
+        for folder, _, _ in os.walk(location.key, topdown=False):
+            with suppress(OSError):
+                Path(folder).rmdir()
 
 
 def tidy_up(uri: str, options: StorageOptions) -> None:
@@ -182,18 +229,25 @@ def local_copy(uri: str, options: StorageOptions) -> Iterator[Path]:
 
 
 def _write_file(path: Path, data: bytes, if_absent: bool) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(f"{path.parent} is a file") from error
-    draft = path.with_name(f".writing-{uuid.uuid4().hex}")
-    try:
+    with _drafted(path) as draft:
         draft.write_bytes(data)
         # A hard link is refused when the name is taken: the file systems' own put-if-absent.
         if if_absent:
             os.link(draft, path)
         else:
             os.replace(draft, path)
+
+
+@contextmanager
+def _drafted(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write under first; what is left of it goes at the end."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(f"{path.parent} is a file") from error
+    draft = path.with_name(f".writing-{uuid.uuid4().hex}")
+    try:
+        yield draft
     finally:
         draft.unlink(missing_ok=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from obstore.fsspec import FsspecStore
 from obstore.store import GCSStore, S3Store
 
 from ufd_ray.errors import SettingsError
+from ufd_ray.settings import ImageSettings, JobSettings
 from ufd_ray.storage.credentials import BotoCredentials
 from ufd_ray.storage.uris import Location
 
@@ -29,6 +30,8 @@ class StorageOptions:
 
     Attributes:
         s3_endpoint: URL of an S3 server; None: what the AWS environment variables say.
+        s3_requester_pays: we pay for requests to buckets that are read at the reader's expense.
+        s3_kms_key: KMS key with which S3 encrypts what is written; None: as the bucket says.
         timeout_s: longest wait for one of our own files, retries included, in seconds.
         fetch_timeout_s: longest wait in one try at one crawled image.
         credentials_ttl_s: seconds after which boto3's chain is asked again.
@@ -37,10 +40,24 @@ class StorageOptions:
     """
 
     s3_endpoint: str | None = None
+    s3_requester_pays: bool = False
+    s3_kms_key: str | None = None
     timeout_s: float = 600.0
     fetch_timeout_s: float = 60.0
     credentials_ttl_s: float = 300.0
     patient: bool = False
+
+    @classmethod
+    def of(cls, settings: JobSettings) -> StorageOptions:
+        """As a job's settings have it."""
+        options = cls(
+            s3_endpoint=settings.s3_endpoint,
+            s3_requester_pays=settings.s3_requester_pays,
+            s3_kms_key=settings.s3_kms_key,
+        )
+        if isinstance(settings, ImageSettings):
+            options = replace(options, fetch_timeout_s=settings.fetch_timeout_s)
+        return options
 
 
 @lru_cache(maxsize=64)
@@ -78,7 +95,7 @@ def s3_client(options: StorageOptions, timeout_s: float | None = None) -> Any:
     num_requests = 3 if timeout_s else 20 if options.patient else 8
     # Servers of one's own rarely have a host name for every bucket: they get path-style addresses.
     styled = {"addressing_style": "path"} if _custom_endpoint(options) else {}
-    return boto3.Session().client(
+    client = boto3.Session().client(
         "s3",
         endpoint_url=options.s3_endpoint,
         region_name=_region(),
@@ -89,6 +106,10 @@ def s3_client(options: StorageOptions, timeout_s: float | None = None) -> Any:
             s3=styled,
         ),
     )
+    if options.s3_requester_pays:
+        # Here for all requests at once: not each of boto3's calls has a parameter for it.
+        client.meta.events.register("before-call.s3", _accept_charges)
+    return client
 
 
 def open_filesystem(location: Location, options: StorageOptions) -> Any:
@@ -140,7 +161,15 @@ def _s3(bucket: str, options: StorageOptions) -> dict[str, Any]:
     }
     if endpoint:
         settings |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
+    if options.s3_requester_pays:
+        settings["request_payer"] = True
+    if options.s3_kms_key:
+        settings |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": options.s3_kms_key}
     return settings
+
+
+def _accept_charges(params: dict[str, Any], **_: Any) -> None:
+    params["headers"]["x-amz-request-payer"] = "requester"
 
 
 def _custom_endpoint(options: StorageOptions) -> str | None:
@@ -157,9 +186,12 @@ def _region_of(bucket: str, options: StorageOptions) -> str:
         return _region()
     try:
         answer = s3_client(options).head_bucket(Bucket=bucket)
-    except (BotoCoreError, ClientError):
+    except ClientError as error:
+        answer = error.response  # who may not see the bucket is told its region all the same
+    except BotoCoreError:
         return _region()  # whatever is wrong is said by the request that is to come
-    return str(answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", _region()))
+    headers = answer["ResponseMetadata"].get("HTTPHeaders", {})
+    return str(headers.get("x-amz-bucket-region", _region()))
 
 
 def _region() -> str:

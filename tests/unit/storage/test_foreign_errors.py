@@ -13,7 +13,7 @@ from botocore.exceptions import (
 from obstore import exceptions as obs
 
 from ufd_ray.errors import FetchError
-from ufd_ray.storage.foreign_errors import classify, one_line
+from ufd_ray.storage.foreign_errors import classify, explain, one_line
 
 
 def client_error(status: int, code: str) -> ClientError:
@@ -77,6 +77,40 @@ def test_a_message_is_one_short_line() -> None:
     message = classify(obs.GenericError("first\n\n  second " + "x" * 1000)).message
     assert message.startswith("first second x")
     assert len(message) == 500
+
+
+def refusal(status: str, code: str, message: str) -> obs.GenericError:
+    """What obstore makes of S3's answer to a PUT."""
+    return obs.GenericError(
+        "Error performing PUT http://s3/b/k in 8ms - Server returned non-2xx status code: "
+        f"{status}: <Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (refusal("400 Bad Request", "KMS.NotFoundException", "Invalid keyId"), "no such KMS key"),
+        (refusal("400 Bad Request", "KMS.DisabledException", "k is disabled"), "no such KMS key"),
+        (
+            refusal("403 Forbidden", "AccessDenied", "u is not authorized: kms:GenerateDataKey"),
+            "may not encrypt",
+        ),
+        (
+            refusal("403 Forbidden", "AccessDenied", "u is not authorized: kms:Decrypt"),
+            "may not decrypt",
+        ),
+        (refusal("403 Forbidden", "AccessDenied", "Access Denied"), "not allowed to do this"),
+        (
+            refusal("403 Forbidden", "InvalidAccessKeyId", "There is no such key"),
+            "does not know the access key",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_kms_key_is_told_from_other_refusals(
+    error: Exception, said: str
+) -> None:
+    assert said in explain(error)
 
 
 HOSTILE = (

@@ -9,7 +9,15 @@ import pytest
 from ufd_ray.errors import StorageError
 from ufd_ray.storage import StorageOptions, list_folder, local_copy, object_exists
 from ufd_ray.storage.foreign_errors import explain
-from ufd_ray.storage.objects import delete_folder, delete_object, read_object, write_object
+from ufd_ray.storage.objects import (
+    delete_folder,
+    delete_object,
+    delete_objects,
+    drop_empty_folders,
+    read_object,
+    write_from,
+    write_object,
+)
 
 OPTIONS = StorageOptions()
 
@@ -25,6 +33,30 @@ def test_round_trip(tmp_path: Path, spelling: Callable[[Path], str]) -> None:
     delete_object(uri, OPTIONS)
     assert not object_exists(uri, OPTIONS)
     delete_object(uri, OPTIONS)  # gone already is fine
+
+
+def test_a_file_is_put_whole_or_not_at_all(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    uri = str(tmp_path / "a" / "target")
+    with pytest.raises(StorageError, match="cannot be written"):
+        write_from(uri, source, OPTIONS)
+    assert list((tmp_path / "a").iterdir()) == []
+    for data in (b"first", b"second"):
+        source.write_bytes(data)
+        write_from(uri, source, OPTIONS)
+        assert read_object(uri, OPTIONS) == data
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["target"]
+
+
+def test_some_objects_of_a_folder_go_and_then_empty_folders(tmp_path: Path) -> None:
+    names = ["a/b/1", "a/b/2", "a/c/1", "a/3"]
+    for name in names:
+        write_object(str(tmp_path / name), b"x", OPTIONS)
+    delete_objects([], OPTIONS)
+    delete_objects([str(tmp_path / name) for name in (*names[:2], "a/gone")], OPTIONS)
+    assert list_folder(str(tmp_path), OPTIONS) == [f"{tmp_path}/a/3", f"{tmp_path}/a/c/1"]
+    drop_empty_folders(str(tmp_path / "a"))
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["3", "c"]
 
 
 def test_nothing_there(tmp_path: Path) -> None:
