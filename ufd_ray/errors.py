@@ -6,6 +6,7 @@ UfdError
 ├── StorageError     an object store or a file system refused
 ├── AccountsError    rows in ≠ rows out: nothing is published
 ├── LeaseError       another process works, or has begun to work, on the same run
+├── ClusterError     the cluster's machines do not give what the job needs
 └── ImageError       one image; never ends a run, always becomes that image's row
     ├── FetchError   its bytes could not be had
     ├── DecodeError  its bytes are no image that we accept
@@ -39,6 +40,10 @@ class AccountsError(UfdError):
 
 class LeaseError(UfdError):
     """Another process works on what this one was to work on, or has taken it over."""
+
+
+class ClusterError(UfdError):
+    """No machine gives what the job needs, or what one gives cannot be used."""
 
 
 class ErrorCode(StrEnum):

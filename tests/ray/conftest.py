@@ -20,7 +20,7 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a job with unusable settings went to work")
 
     for job in (build_bank, score):
-        monkeypatch.setattr(job, "join_cluster", lambda: Cluster(1, 2, 0))
+        monkeypatch.setattr(job, "join_cluster", lambda: Cluster((2,)))
     for job in (build_bank, run):
         monkeypatch.setattr(job, "make_flow", refuse)
     monkeypatch.setattr(fit_probe, "join_cluster", refuse)

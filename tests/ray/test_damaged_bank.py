@@ -10,8 +10,8 @@ import ray
 
 from tests.crawl.handmade import HERE, make_bank
 from ufd_ray.errors import StorageError
-from ufd_ray.pipeline.cluster import our_errors_only
 from ufd_ray.pipeline.detecting import DetectGenerated
+from ufd_ray.pipeline.ray_errors import our_errors_only
 from ufd_ray.storage import read_bank_info, read_searchable
 
 

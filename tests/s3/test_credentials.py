@@ -113,7 +113,7 @@ def test_without_asking_again_a_revoked_key_is_held(
 @pytest.fixture
 def detectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Flags that name a bank and a probe on disk; Ray is not started."""
-    monkeypatch.setattr(score_job, "join_cluster", lambda: Cluster(1, 2, 0))
+    monkeypatch.setattr(score_job, "join_cluster", lambda: Cluster((2,)))
     bank, probe = make_bank(tmp_path / "bank"), make_probe(tmp_path / "probe")
     return [f"--bank={bank}", f"--probe={probe}", "--k=3"]
 

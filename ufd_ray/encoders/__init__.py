@@ -2,6 +2,7 @@
 
 from ufd_ray.encoders.device import (
     DeviceChoice,
+    require_device,
     resolve_device,
     resolve_precision,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "Encoder",
     "EncoderIdentity",
     "EncoderSpec",
+    "require_device",
     "require_same",
     "resolve_device",
     "resolve_precision",

@@ -1,11 +1,14 @@
-"""Where an encoder runs, and in which precision. Arithmetic on what was asked and what is there."""
+"""Where an encoder runs, and in which precision: what was asked, and what is there."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-from ufd_ray.errors import SettingsError
+import torch
+
+from ufd_ray.errors import ClusterError, SettingsError
 from ufd_ray.settings import Device, Precision
 
 
@@ -17,26 +20,79 @@ class DeviceChoice:
     reason: str
 
 
-def resolve_device(requested: Literal["auto"] | Device, gpus_available: int) -> DeviceChoice:
+def resolve_device(
+    requested: Literal["auto"] | Device,
+    gpus_available: int,
+    *,
+    may_grow: bool = False,
+    autoscales: bool = False,
+) -> DeviceChoice:
     """Settle on a device.
 
     Args:
         requested: `auto` takes a GPU where there is one.
-        gpus_available: GPUs that the cluster (or this machine) offers.
+        gpus_available: GPUs that the cluster (or this machine) offers now.
+        may_grow: machines can still join, so a GPU that was asked for can be waited for.
+        autoscales: the cluster starts machines on demand, so that it may have GPUs none of which
+            is up yet. Then `auto` does not guess: a night on CPUs would be the price.
 
     Raises:
-        SettingsError: `cuda` without a GPU.
+        SettingsError: `cuda` where there will never be a GPU; `auto` where nobody can tell.
     """
     there = f"{gpus_available or 'no'} GPU{'' if gpus_available == 1 else 's'} available"
     if requested == "auto":
+        if gpus_available < 1 and autoscales:
+            raise SettingsError(
+                "device auto: this cluster starts its machines on demand, and none that is up has a"
+                " GPU; say --device cuda to wait for one, or --device cpu to do without"
+            )
         device: Device = "cuda" if gpus_available > 0 else "cpu"
         return DeviceChoice(device, f"device auto took {device}: {there}")
-    if requested == "cuda" and gpus_available < 1:
+    if requested == "cuda" and gpus_available < 1 and not may_grow:
         raise SettingsError(
             "device cuda was asked for, and no GPU is available; give --device auto or cpu, or a"
             " machine with a GPU"
         )
     return DeviceChoice(requested, f"device {requested} was asked for; {there}")
+
+
+def require_device(device: Device) -> None:
+    """See that this process can compute on the device.
+
+    Raises:
+        ClusterError: it cannot; the one line says whether driver, GPU or PyTorch is at fault.
+    """
+    if device == "cpu":
+        return
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        # Small work: only a kernel tells whether this build of PyTorch has any for this GPU.
+        (torch.ones(1, device=device) + 1).cpu()
+    except (RuntimeError, AssertionError) as error:
+        raise ClusterError(explain_cuda(str(error))) from error
+
+
+def explain_cuda(message: str) -> str:
+    """One line for a person from what PyTorch says of a GPU that cannot be used."""
+    build = f"PyTorch {torch.__version__} (built for CUDA {torch.version.cuda})"
+    if found := re.search(r"driver on your system is too old \(found version (\d+)\)", message):
+        major, minor = divmod(int(found[1]) // 10, 100)
+        return (
+            f"the GPU driver is too old: it knows CUDA up to {major}.{minor}, which is not enough"
+            f" for {build}; install a newer driver on the GPU machines, or give --device cpu"
+        )
+    if "no NVIDIA driver" in message:
+        return (
+            "no GPU driver is installed on a machine that Ray says has a GPU; install NVIDIA's, or"
+            " give --device cpu"
+        )
+    if "no kernel image is available" in message:
+        return (
+            f"this GPU is of a generation for which {build} has no code; take machines with other"
+            " GPUs, or give --device cpu"
+        )
+    first = (message.strip().splitlines() or ["no reason given"])[0]
+    return f"the GPU cannot be used by {build}: {first}"
 
 
 def resolve_precision(requested: Literal["auto"] | Precision, device: Device) -> Precision:

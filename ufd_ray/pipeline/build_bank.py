@@ -14,11 +14,14 @@ import ray
 from ufd_ray.encoders import EncoderIdentity, EncoderSpec
 from ufd_ray.errors import UfdError
 from ufd_ray.outcome import Outcome
-from ufd_ray.pipeline.cluster import join_cluster, our_errors_only, work_begun
+from ufd_ray.pipeline.cluster import join_cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.flow import make_flow
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse, storage_options
-from ufd_ray.pipeline.progress import progress_lines
+from ufd_ray.pipeline.placement import Placement
+from ufd_ray.pipeline.progress import progress_lines, start_tally
+from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
+from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.schema import FAKE, REAL, REJECTS, bank_row
 from ufd_ray.settings import BuildBankSettings
 from ufd_ray.storage import (
@@ -60,13 +63,15 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
         manifest, parts = join_uri(scratch, "manifest"), join_uri(scratch, "parts")
         try:
             if settings.dry_run:
-                encoder = _load_somewhere(plan, storage)
+                placement = find_place(settings, plan.device, cluster)
+                encoder = _load_somewhere(plan, placement, storage)
                 rehearse(settings, encoder.preprocess, encoder.input_size, storage, labelled=True)
                 print("dry run: settings, input and output can be used; nothing was written")
                 return Outcome.PUBLISHED
             num_images = list_inputs(settings, manifest, storage, labelled=True).num_images
-            encoder = _load_somewhere(plan, storage)
-            flow = make_flow(settings, plan, encoder, cluster, storage)
+            placement = find_place(settings, plan.device, cluster)
+            encoder = _load_somewhere(plan, placement, storage)
+            flow = make_flow(settings, plan, encoder, placement, storage, start_tally())
             with work_begun():
                 with progress_lines(flow.tally, "encode", num_images, settings.progress_s):
                     flow.append(flow.embed(flow.read(manifest)), parts)
@@ -76,10 +81,12 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
             tidy_up(scratch, storage)
 
 
-def _load_somewhere(plan: EncoderPlan, storage: StorageOptions) -> EncoderIdentity:
+def _load_somewhere(
+    plan: EncoderPlan, placement: Placement, storage: StorageOptions
+) -> EncoderIdentity:
     """The identity that the encoder turns out to have, on a worker like those that will use it."""
-    room = {"num_gpus": 1} if plan.device == "cuda" else {"num_cpus": 0.5}
-    identity: EncoderIdentity = ray.get(ray.remote(**room)(_identify).remote(plan, storage))
+    load = ray.remote(**placement.encoders.resources)(_identify)
+    identity: EncoderIdentity = ray.get(load.remote(plan, storage))
     return identity
 
 

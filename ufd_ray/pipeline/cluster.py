@@ -1,7 +1,8 @@
-"""Joining or starting Ray, what it has, and what its errors mean."""
+"""Joining or starting Ray, and what it has."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -11,38 +12,53 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import ray
 import ray.data
-import ray.exceptions
-
-from ufd_ray.errors import SettingsError, StorageError, UfdError
-
-E = TypeVar("E", bound=BaseException)
+from ray.experimental.internal_kv import _internal_kv_get
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What the pipeline can count on.
+    """The machines as they are now.
 
     Attributes:
-        num_nodes: machines that are up and take work (a head often has no CPU to give).
-        num_cpus: logical CPUs in all.
+        cpus_by_node: logical CPUs of each that is up and takes work (a head often has none to
+            give); empty where all are still to come.
         num_gpus: GPUs in all.
+        may_grow: it was there before the job, so machines may join it.
+        autoscales: it starts machines on demand.
     """
 
-    num_nodes: int
-    num_cpus: int
-    num_gpus: int
+    cpus_by_node: tuple[int, ...]
+    num_gpus: int = 0
+    may_grow: bool = False
+    autoscales: bool = False
+
+    @property
+    def num_nodes(self) -> int:
+        """Machines that take work."""
+        return len(self.cpus_by_node)
+
+    @property
+    def num_cpus(self) -> int:
+        """Logical CPUs in all."""
+        return sum(self.cpus_by_node)
 
 
 def join_cluster() -> Cluster:
-    """Join the Ray cluster that this process belongs to, or start one on this machine."""
+    """Join the Ray cluster that `RAY_ADDRESS` names, or start one on this machine.
+
+    `ray job submit` sets it. Without it, a Ray that happens to run here is left alone: it may be
+    somebody else's, and a trace of one that has gone would be looked for in vain for minutes.
+    """
+    address = os.environ.get("RAY_ADDRESS")
+    may_grow = bool(address) or ray.is_initialized()
     if not ray.is_initialized():
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if not os.environ.get("RAY_ADDRESS"):
-            quiet["include_dashboard"] = False
+        if not address:
+            quiet |= {"address": "local", "include_dashboard": False}
         with _without_greeting():
             ray.init(**quiet)
     # What ends a run comes back as an exception; Ray Data would tell of it in pages before.
@@ -57,67 +73,42 @@ def join_cluster() -> Cluster:
     context.raise_original_map_exception = True
     # A block that fails as a whole would take its other images with it: it ends the run instead.
     context.max_errored_blocks = 0
-    resources = ray.cluster_resources()
+    return look_at_cluster(may_grow)
+
+
+def look_at_cluster(may_grow: bool) -> Cluster:
+    """The cluster that this process has joined, as it is now."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     return Cluster(
-        num_nodes=max(1, sum(_works(node) for node in ray.nodes())),
-        num_cpus=int(resources.get("CPU", 1)),
-        num_gpus=int(resources.get("GPU", 0)),
+        cpus_by_node=tuple(int(n["CPU"]) for n in nodes if n.get("CPU", 0) >= 1),
+        num_gpus=int(sum(node.get("GPU", 0) for node in nodes)),
+        may_grow=may_grow,
+        autoscales=may_grow and _autoscales(),
     )
+
+
+def _autoscales() -> bool:
+    """Whether something starts machines for this cluster when it is asked for more than it has.
+
+    There is no public answer. The second autoscaler says that it is there; the first reports what
+    it sees, and a mere observer, as every head has one, calls each machine `node_` and its id.
+    """
+    if _internal_kv_get("__autoscaler_v2_enabled", namespace="__autoscaler") == b"1":
+        return True
+    status = json.loads(_internal_kv_get("__autoscaling_status") or b"{}")
+    kinds = (status.get("autoscaler_report") or {}).get("node_type_mapping") or {}
+    return any(kind != f"node_{node_id}" for node_id, kind in kinds.items())
 
 
 def _interrupt(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _works(node: dict[str, Any]) -> bool:
-    return bool(node["Alive"]) and node["Resources"].get("CPU", 0) >= 1
-
-
-def cpus_of_this_node() -> int:
-    """Logical CPUs of the machine that the calling worker runs on."""
+def this_node() -> tuple[int, float]:
+    """Logical CPUs, at least one, and GPUs of the machine that the calling worker runs on."""
     here = ray.get_runtime_context().get_node_id()
     (node,) = (node for node in ray.nodes() if node["NodeID"] == here)
-    return max(1, int(node["Resources"].get("CPU", 1)))
-
-
-@contextmanager
-def our_errors_only() -> Iterator[None]:
-    """Raise the error of ours that lies within Ray's; a file system's becomes one of ours."""
-    try:
-        yield
-    except Exception as error:
-        ours = _find(error, UfdError)
-        if ours is None and (refusal := _find(error, OSError)) is not None:
-            ours = StorageError(f"{type(refusal).__name__}: {refusal}")
-        if ours is None or ours is error:
-            raise
-        # Ray Data writes its own advice behind the message.
-        ours.args = tuple(str(a).partition("\nFailed to ")[0] for a in ours.args)
-        raise ours from error
-
-
-@contextmanager
-def work_begun() -> Iterator[None]:
-    """From here on, nothing is a fault of the settings that could have been said before."""
-    try:
-        yield
-    except SettingsError as error:
-        raise UfdError(str(error)) from error
-
-
-def _find(error: BaseException | None, kind: type[E]) -> E | None:
-    # Depth first through what Ray wrapped around it; a Train failure wraps one error a worker.
-    pending, seen = [error], set[int]()
-    while pending:
-        error = pending.pop()
-        if error is None or id(error) in seen:
-            continue
-        seen.add(id(error))
-        if isinstance(error, kind) and not isinstance(error, ray.exceptions.RayError):
-            return error
-        pending += [error.__context__, error.__cause__, getattr(error, "cause", None)]
-        pending += getattr(error, "worker_failures", {}).values()
-    return None
+    return max(1, int(node["Resources"].get("CPU", 1))), node["Resources"].get("GPU", 0)
 
 
 @contextmanager

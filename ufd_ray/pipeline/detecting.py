@@ -12,7 +12,7 @@ import torch
 
 from ufd_ray.detectors import NeighborSearch, Probe, margin, verdicts, vote
 from ufd_ray.errors import UfdError
-from ufd_ray.pipeline.cluster import cpus_of_this_node
+from ufd_ray.pipeline.cluster import this_node
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import put, spread
 from ufd_ray.schema import DECIDING, DETECTION, NEIGHBOR, SCORES
@@ -47,7 +47,7 @@ class DetectGenerated:
         keep_embeddings: bool = False,
         tally: Any = None,
     ) -> None:
-        torch.set_num_threads(cpus_of_this_node())  # of which Ray would give one
+        torch.set_num_threads(this_node()[0])  # of which Ray would give one
         self._search: NeighborSearch | None = None
         self._failure: UfdError | None = None
         try:

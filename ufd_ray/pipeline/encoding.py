@@ -16,16 +16,18 @@ from ufd_ray.encoders import (
     Encoder,
     EncoderIdentity,
     EncoderSpec,
+    require_device,
     require_same,
     resolve_device,
     resolve_precision,
 )
 from ufd_ray.errors import ErrorCode, ModelError, SettingsError, UfdError
-from ufd_ray.pipeline.cluster import Cluster, cpus_of_this_node
+from ufd_ray.pipeline.cluster import Cluster, this_node
 from ufd_ray.pipeline.inputs import storage_options
+from ufd_ray.pipeline.placement import Pool
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import pixel_batch, put_errors
-from ufd_ray.settings import ImageSettings, Precision, PreprocessMode
+from ufd_ray.settings import Device, ImageSettings, Precision, PreprocessMode
 from ufd_ray.storage import KeptEmbeddings, StorageOptions, embedding_column, object_exists
 
 
@@ -45,7 +47,7 @@ class EncoderPlan:
     spec: EncoderSpec
     preprocess: PreprocessMode
     weights: str | None
-    device: str
+    device: Device
     precision: Precision
     dtype: str
 
@@ -84,7 +86,12 @@ def plan_encoder(
     source = settings.weights or (spec.weights if spec.kind == "file" else None)
     if source is not None and not object_exists(source, storage_options(settings)):
         raise SettingsError(f"there are no weights at {source}; --weights FILE says where they are")
-    choice = resolve_device(settings.device, cluster.num_gpus)
+    choice = resolve_device(
+        settings.device,
+        cluster.num_gpus,
+        may_grow=cluster.may_grow,
+        autoscales=cluster.autoscales,
+    )
     precision = resolve_precision(settings.precision, choice.device)
     print(f"encoder {spec} on {choice.device} in {precision}: {choice.reason}")
     if spec.kind == "random":
@@ -104,7 +111,7 @@ class EncodeImages:
         plan: which encoder.
         expected: the identity that bank and probe were made with.
         storage: how storage is reached.
-        encoders_a_node: workers that share a node's cores.
+        pool: the workers, some of which may share a node's cores; None: this is the only one.
         kept: reference to the index of embeddings that are kept (`find_kept`); None: of none.
         tally: where times are reported; None: nowhere.
 
@@ -119,15 +126,17 @@ class EncodeImages:
         plan: EncoderPlan,
         expected: EncoderIdentity,
         storage: StorageOptions,
-        encoders_a_node: int = 1,
+        pool: Pool | None = None,
         kept: Any = None,
         tally: Any = None,
     ) -> None:
         if plan.device == "cpu":
             # All cores of the node, shared: Ray would give as many threads as CPUs were reserved.
-            torch.set_num_threads(max(1, cpus_of_this_node() // encoders_a_node))
+            cpus, gpus = this_node()
+            torch.set_num_threads(max(1, cpus // (pool.on_a_node(cpus, gpus) if pool else 1)))
         self._failure: UfdError | None = None
         try:
+            require_device(plan.device)
             self._encoder = plan.load(storage, expected)
             self._kept = None if kept is None else KeptEmbeddings(ray.get(kept), storage)
         except UfdError as error:

@@ -26,8 +26,10 @@ from ufd_ray.encoders import EncoderIdentity
 from ufd_ray.errors import IdentityError, SettingsError
 from ufd_ray.evaluation import accuracy_at, average_precision
 from ufd_ray.outcome import Outcome
-from ufd_ray.pipeline.cluster import join_cluster, our_errors_only, work_begun
+from ufd_ray.pipeline.cluster import join_cluster
 from ufd_ray.pipeline.inputs import storage_options
+from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
+from ufd_ray.pipeline.waiting import wait_for_machine
 from ufd_ray.settings import FitProbeSettings
 from ufd_ray.storage import (
     BankInfo,
@@ -43,6 +45,10 @@ from ufd_ray.storage import (
     utc_now,
     write_probe,
 )
+
+_CPUS_OF_A_WORKER = 0.5
+_WAIT_S = 1800.0
+"""Longest wait for a machine, where the cluster has yet to start one."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,7 @@ def _import(uri: str, bank: BankInfo, storage: StorageOptions) -> Probe:
 def _fit(
     settings: FitProbeSettings, bank: BankInfo, storage: StorageOptions
 ) -> tuple[Probe, list[dict[str, float]]]:
-    cluster = join_cluster()
+    cluster = wait_for_machine(join_cluster(), _WAIT_S, num_cpus=_CPUS_OF_A_WORKER)
     num_workers = min(settings.num_workers, max(1, cluster.num_cpus))
     if num_workers < settings.num_workers:
         print(f"{num_workers} workers instead of {settings.num_workers}: no more CPUs than that")
@@ -143,7 +149,7 @@ def _fit(
             _train,
             train_loop_config={"settings": settings, "bank": bank, "storage": storage},
             scaling_config=ScalingConfig(
-                num_workers=num_workers, resources_per_worker={"CPU": 0.5}
+                num_workers=num_workers, resources_per_worker={"CPU": _CPUS_OF_A_WORKER}
             ),
             torch_config=TorchConfig(backend="gloo"),
             run_config=RunConfig(name="fit_probe", storage_path=folder),

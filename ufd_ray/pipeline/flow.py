@@ -5,22 +5,18 @@ manifest ─fetch─▶ bytes ─decode─▶ pixels ─encode─▶ embedding �
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import ray.data
-from ray.data import ActorPoolStrategy
 
 from ufd_ray.encoders import EncoderIdentity
-from ufd_ray.errors import SettingsError
 from ufd_ray.images import DecodeLimits
 from ufd_ray.pipeline.checkpoint import LeaveOut
-from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.detecting import DetectGenerated
 from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan
-from ufd_ray.pipeline.progress import start_tally
+from ufd_ray.pipeline.placement import LIGHT, Placement
 from ufd_ray.pipeline.reading import decode_images, fetch_images
 from ufd_ray.pipeline.recalling import RecallEmbeddings
 from ufd_ray.settings import ImageSettings
@@ -31,9 +27,6 @@ _FILES_IN_MEMORY = 32
 """Images that a task fetches and decodes at a time. The two stages run as one task, so that whole
 files never leave it: times `--max-bytes`, this bounds its memory."""
 _ARROW: dict[str, Any] = {"batch_format": "pyarrow", "zero_copy_batch": True}
-_LIGHT = 0.25
-"""CPUs that Ray sets aside for a task that mostly waits. All light work and an encoder together ask
-for less than two CPUs, so that the smallest machine never waits for itself."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +36,7 @@ class Flow:
     Attributes:
         plan: which encoder, and how it is loaded.
         encoder: its identity; workers that find another one end the run.
-        num_encoders: encoder workers.
-        encoders_a_node: how many of them share a node.
+        placement: what each worker takes of a machine.
         batch_size: images that an encoder takes at once.
         limits: bounds of fetching.
         decode_limits: bounds of decoding.
@@ -54,8 +46,7 @@ class Flow:
 
     plan: EncoderPlan
     encoder: EncoderIdentity
-    num_encoders: int
-    encoders_a_node: int
+    placement: Placement
     batch_size: int
     limits: FetchLimits
     decode_limits: DecodeLimits
@@ -68,10 +59,12 @@ class Flow:
             parse_uri(manifest).path,
             filesystem=open_filesystem(parse_uri(manifest), self.storage),
             partitioning=None,  # a folder named `date=…` above the manifest is no column of it
-            num_cpus=_LIGHT,
+            num_cpus=LIGHT,
         )
-        if left_out is not None:
-            rows = rows.map_batches(left_out, batch_size=None, num_cpus=_LIGHT, **_ARROW)
+        # Never without this step: repartition runs as part of it, and by itself would want a whole
+        # CPU on one node, all the time.
+        step = left_out or _as_they_are
+        rows = rows.map_batches(step, batch_size=None, num_cpus=LIGHT, **_ARROW)
         return rows.repartition(target_num_rows_per_block=_ROWS_PER_BLOCK)
 
     def embed(self, rows: Any, kept: Any = None) -> Any:
@@ -79,7 +72,7 @@ class Flow:
         rows = rows.map_batches(
             partial(fetch_images, storage=self.storage, limits=self.limits, tally=self.tally),
             batch_size=_FILES_IN_MEMORY,
-            num_cpus=_LIGHT,
+            num_cpus=LIGHT,
             **_ARROW,
         )
         rows = rows.map_batches(
@@ -91,24 +84,21 @@ class Flow:
                 tally=self.tally,
             ),
             batch_size=_FILES_IN_MEMORY,
-            num_cpus=_LIGHT,
+            num_cpus=LIGHT,
             **_ARROW,
         )
-        on_gpu = self.plan.device == "cuda"
         return rows.map_batches(
             EncodeImages,
             fn_constructor_args=(
                 self.plan,
                 self.encoder,
                 self.storage,
-                self.encoders_a_node,
+                self.placement.encoders,
                 kept,
                 self.tally,
             ),
             batch_size=self.batch_size,
-            compute=ActorPoolStrategy(size=self.num_encoders),
-            num_gpus=1 if on_gpu else 0,
-            num_cpus=_LIGHT if on_gpu else 2 * _LIGHT,
+            **self.placement.encoders.arguments(),
             **_ARROW,
         )
 
@@ -124,8 +114,7 @@ class Flow:
                 self.tally,
             ),
             batch_size=_ROWS_PER_BLOCK,
-            compute=ActorPoolStrategy(size=self.num_encoders),
-            num_cpus=_LIGHT,
+            **self.placement.detectors.arguments(),
             **_ARROW,
         )
 
@@ -135,8 +124,7 @@ class Flow:
             DetectGenerated,
             fn_constructor_kwargs={**detectors, "tally": self.tally},
             batch_size=None,
-            compute=ActorPoolStrategy(size=self.num_encoders),
-            num_cpus=_LIGHT,
+            **self.placement.detectors.arguments(),
             **_ARROW,
         )
 
@@ -145,40 +133,30 @@ class Flow:
         rows.write_parquet(
             parse_uri(parts).path,
             filesystem=open_filesystem(parse_uri(parts), self.storage),
-            ray_remote_args={"num_cpus": _LIGHT / 2},
+            ray_remote_args={"num_cpus": LIGHT / 2},
         )
+
+
+def _as_they_are(rows: Any) -> Any:
+    return rows
 
 
 def make_flow(
     settings: ImageSettings,
     plan: EncoderPlan,
     encoder: EncoderIdentity,
-    cluster: Cluster,
+    placement: Placement,
     storage: StorageOptions,
+    tally: Any,
 ) -> Flow:
-    """The flow that a job's settings ask for, on the cluster that there is."""
-    room = _room(plan, cluster)
-    wanted = settings.num_encoders
-    if wanted is not None and wanted > room:
-        # A pool that never gets its workers would wait for ever.
-        raise SettingsError(f"--num-encoders {wanted}: this cluster has room for {room}")
-    default = cluster.num_gpus if plan.device == "cuda" else cluster.num_nodes
-    num_encoders = wanted or min(default, room)
+    """The flow that a job's settings ask for."""
     return Flow(
         plan=plan,
         encoder=encoder,
-        num_encoders=num_encoders,
-        encoders_a_node=math.ceil(num_encoders / cluster.num_nodes),
+        placement=placement,
         batch_size=settings.batch_size,
         limits=FetchLimits.of(settings),
         decode_limits=DecodeLimits.of(settings),
         storage=storage,
-        tally=start_tally(),
+        tally=tally,
     )
-
-
-def _room(plan: EncoderPlan, cluster: Cluster) -> int:
-    """How many encoders fit, each with a detector beside it; reading and writing have a share."""
-    on_gpu = plan.device == "cuda"
-    by_cpu = int((cluster.num_cpus - 2 * _LIGHT) / ((2 if on_gpu else 3) * _LIGHT))
-    return max(1, min(by_cpu, cluster.num_gpus) if on_gpu else by_cpu)

@@ -41,8 +41,8 @@ def plan_recall(runs: Sequence[PublishedRun], encoder: EncoderIdentity, dtype: s
         has_rows = run.document.get("counts", {}).get("images") != 0
         if has_rows and not embedding_files(run.uri, run.document):
             raise SettingsError(
-                f"--from-run {run.run_id}: that run kept no embeddings (--keep-embeddings); score"
-                " its images again with --input"
+                f"--from-run {run.run_id}: that run kept no embeddings (--keep-embeddings), or they"
+                " were pruned; score its images again with --input"
             )
         if differences := describe_differences(_made_by(run), _makes(plan, encoder)):
             raise SettingsError(

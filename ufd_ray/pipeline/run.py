@@ -9,16 +9,18 @@ from typing import Any
 from ufd_ray.errors import StorageError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.checkpoint import LeaveOut, checkpointed, rows_done
-from ufd_ray.pipeline.cluster import Cluster, our_errors_only, work_begun
+from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.encoding import EncoderPlan
-from ufd_ray.pipeline.flow import Flow, make_flow
+from ufd_ray.pipeline.flow import make_flow
 from ufd_ray.pipeline.inputs import rehearse
 from ufd_ray.pipeline.pairing import Detectors
-from ufd_ray.pipeline.progress import progress_lines, read_tally
+from ufd_ray.pipeline.progress import progress_lines, read_tally, start_tally
 from ufd_ray.pipeline.publishing import Census, publish_scores
+from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.recalling import find_kept
 from ufd_ray.pipeline.record import RunRecord
 from ufd_ray.pipeline.selecting import count_earlier, find_ledger, list_images
+from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.report import render_run
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import (
@@ -130,9 +132,8 @@ class Run:
     def _score_and_publish(self, cluster: Cluster, lease: Lease) -> Outcome:
         try:
             with work_begun():
-                encoder = self._detectors.encoder
-                flow = make_flow(self._settings, self._plan, encoder, cluster, self._storage)
-                self._score(flow)
+                tally = start_tally()
+                self._score(cluster, tally)
                 lease.check()
                 files, census = publish_scores(
                     self._folder,
@@ -142,12 +143,12 @@ class Run:
                     self._record.metadata,
                 )
                 lease.check()
-                return self._finish(flow, files, census)
+                return self._finish(tally, files, census)
         except BaseException as error:
             self._fail(lease, error)
             raise
 
-    def _score(self, flow: Flow) -> None:
+    def _score(self, cluster: Cluster, tally: Any) -> None:
         done = rows_done(self._folder, self._record.num_images)
         self._record.content["rows_reused"] = int(done.sum())
         if done.any():
@@ -155,18 +156,22 @@ class Run:
         if done.all():
             return
         missing = int((~done).sum())
-        lines = progress_lines(flow.tally, "detect", missing, self._settings.progress_s)
+        lines = progress_lines(tally, "detect", missing, self._settings.progress_s)
+        encoder = self._detectors.encoder
+        with our_errors_only():
+            placement = find_place(self._settings, self._plan.device, cluster)
+        flow = make_flow(self._settings, self._plan, encoder, placement, self._storage, tally)
         with our_errors_only(), lines, checkpointed(self._folder):
-            kept = find_kept(self._settings, self._detectors.encoder, self._plan, self._storage)
+            kept = find_kept(self._settings, encoder, self._plan, self._storage)
             rows = flow.read(self._folder.manifest, LeaveOut(done) if done.any() else None)
             rows = flow.recall(rows, kept) if self._settings.from_run else flow.embed(rows, kept)
             rows = flow.detect(rows, self._detectors.for_stage(self._storage))
             flow.append(rows, self._folder.parts)
 
-    def _finish(self, flow: Flow, files: list[PublishedFile], census: Census) -> Outcome:
+    def _finish(self, tally: Any, files: list[PublishedFile], census: Census) -> Outcome:
         over = census.error_rate > self._settings.max_error_rate
         outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
-        self._record.publish(outcome, census, files, read_tally(flow.tally))
+        self._record.publish(outcome, census, files, read_tally(tally))
         content = self._record.content
         self._folder.finish(content, render_run(content, census.histogram))
         _say(census, self._settings.max_error_rate if over else None)

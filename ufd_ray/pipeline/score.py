@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from ufd_ray.encoders import EncoderSpec
 from ufd_ray.outcome import Outcome
-from ufd_ray.pipeline.cluster import Cluster, join_cluster, our_errors_only
+from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.inputs import check_apart, storage_options
 from ufd_ray.pipeline.pairing import Detectors
+from ufd_ray.pipeline.ray_errors import our_errors_only
 from ufd_ray.pipeline.recalling import plan_recall
 from ufd_ray.pipeline.run import Run, say_published
 from ufd_ray.settings import ScoreSettings

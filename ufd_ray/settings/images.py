@@ -73,7 +73,21 @@ class ImageSettings(JobSettings):
     )
     batch_size: int = Field(64, ge=1, le=4096, description="images that the encoder takes at once")
     num_encoders: int | None = Field(
-        None, ge=1, description="encoder workers; without it, one a GPU, or one a CPU node"
+        None,
+        ge=1,
+        description="most encoder workers; without it, one a GPU, or one a CPU node, as they come",
+    )
+    gpus_per_encoder: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of a GPU that an encoder worker takes from Ray; without it, 1 on CUDA"
+        " and 0 on CPUs",
+    )
+    wait_for_gpus_s: float = Field(
+        1800.0,
+        gt=0,
+        description="longest wait for a machine on which an encoder fits, in seconds",
     )
     progress_s: float = Field(10.0, gt=0, description="seconds between two lines of progress")
 

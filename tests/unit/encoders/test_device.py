@@ -3,9 +3,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
-from ufd_ray.encoders import DeviceChoice, resolve_device, resolve_precision
-from ufd_ray.errors import SettingsError
+from ufd_ray.encoders import (
+    DeviceChoice,
+    require_device,
+    resolve_device,
+    resolve_precision,
+)
+from ufd_ray.encoders.device import explain_cuda
+from ufd_ray.errors import ClusterError, SettingsError
 
 
 @pytest.mark.parametrize(
@@ -21,6 +28,55 @@ from ufd_ray.errors import SettingsError
 )
 def test_device(requested: Any, gpus: int, expected: DeviceChoice) -> None:
     assert resolve_device(requested, gpus) == expected
+
+
+def test_cuda_is_waited_for_where_machines_can_join() -> None:
+    choice = resolve_device("cuda", 0, may_grow=True)
+    assert choice == DeviceChoice("cuda", "device cuda was asked for; no GPUs available")
+
+
+def test_auto_does_not_guess_where_machines_start_on_demand() -> None:
+    with pytest.raises(SettingsError, match="--device cuda to wait for one, or --device cpu"):
+        resolve_device("auto", 0, may_grow=True, autoscales=True)
+    assert resolve_device("auto", 1, may_grow=True, autoscales=True).device == "cuda"
+    assert resolve_device("auto", 0, may_grow=True).device == "cpu"
+    assert resolve_device("cpu", 0, may_grow=True, autoscales=True).device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            "The NVIDIA driver on your system is too old (found version 12020). Please update your"
+            " GPU driver by downloading and installing a new version from the URL: http://x",
+            "the GPU driver is too old: it knows CUDA up to 12.2, which is not enough for PyTorch ",
+        ),
+        (
+            "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU",
+            "no GPU driver is installed on a machine that Ray says has a GPU; ",
+        ),
+        (
+            "CUDA error: no kernel image is available for execution on the device\nCUDA kernel",
+            "this GPU is of a generation for which PyTorch ",
+        ),
+        ("CUDA error: out of memory\nmore", "the GPU cannot be used by PyTorch "),
+    ],
+)
+def test_what_is_wrong_with_a_gpu_is_one_line(message: str, said: str) -> None:
+    line = explain_cuda(message)
+    assert line.startswith(said)
+    assert "\n" not in line
+    assert "http" not in line
+
+
+def test_a_device_is_tried_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 11040).")
+
+    monkeypatch.setattr(torch.cuda, "init", refuse)
+    require_device("cpu")
+    with pytest.raises(ClusterError, match=r"it knows CUDA up to 11\.4"):
+        require_device("cuda")
 
 
 def test_cuda_without_a_gpu_is_refused() -> None:

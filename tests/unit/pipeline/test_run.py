@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from ufd_ray.pipeline.run import Run
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import ManifestInfo, PublishedFile, RunFolder, StorageOptions
 
-CLUSTER = Cluster(num_nodes=1, num_cpus=2, num_gpus=0)
+CLUSTER = Cluster((2,))
 LISTED = ManifestInfo(0, 0, 0, 0, (), 0, ())
 
 
@@ -100,7 +99,7 @@ def test_a_published_run_stays_one_when_its_last_step_fails(
         raise StorageError("parts cannot be deleted")
 
     monkeypatch.setattr(module, "list_images", lambda *_: LISTED)
-    monkeypatch.setattr(module, "make_flow", lambda *_: SimpleNamespace(tally=None))
+    monkeypatch.setattr(module, "start_tally", lambda: None)
     monkeypatch.setattr(module, "read_tally", lambda _: None)
     monkeypatch.setattr(module, "render_run", lambda *_: "")
     monkeypatch.setattr(Run, "_score", lambda *_: None)

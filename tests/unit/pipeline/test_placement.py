@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ufd_ray.errors import ClusterError
+from ufd_ray.pipeline.cluster import Cluster
+from ufd_ray.pipeline.placement import Placement, Pool, place
+from ufd_ray.settings import BuildBankSettings
+
+
+def placed(device: Literal["cpu", "cuda"], cluster: Cluster, **settings: Any) -> Placement:
+    return place(BuildBankSettings(input=["/in"], output="/out", **settings), device, cluster)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "share", "most", "start"),
+    [(4, None, None, 4), (4, 0.5, None, 8), (4, None, 2, 2), (1, None, 3, 1), (0, None, None, 1)],
+)
+def test_encoders_on_gpus(gpus: int, share: float | None, most: int | None, start: int) -> None:
+    cluster = Cluster((16,), num_gpus=gpus, may_grow=True)
+    encoders = placed("cuda", cluster, num_encoders=most, gpus_per_encoder=share).encoders
+    assert encoders == Pool(start, most, 0, share or 1)
+
+
+def test_a_device_of_cpus_takes_gpus_only_by_name() -> None:
+    cluster = Cluster((4,), num_gpus=2)
+    assert placed("cpu", cluster).encoders.num_gpus == 0
+    assert placed("cpu", cluster, gpus_per_encoder=1).encoders.num_gpus == 1
+
+
+def test_the_search_never_asks_for_a_gpu() -> None:
+    for device in ("cpu", "cuda"):
+        assert placed(device, Cluster((8,), num_gpus=8)).detectors.num_gpus == 0
+
+
+def test_pools_follow_the_machines_only_where_any_can_come() -> None:
+    assert placed("cpu", Cluster((4, 4))).detectors.most == 2
+    assert placed("cpu", Cluster((4, 4), may_grow=True)).detectors.most is None
+
+
+@given(cpus=st.integers(2, 256), nodes=st.integers(1, 5), most=st.none() | st.integers(1, 64))
+def test_encoders_on_cpus_fit_and_leave_room(cpus: int, nodes: int, most: int | None) -> None:
+    """As many as were asked for, beside a detector and the one CPU that the listing takes."""
+    placement = placed("cpu", Cluster((cpus,) * nodes), num_encoders=most)
+    encoders = placement.encoders
+    a_node = math.ceil(most / nodes) if most else 1
+    assert cpus - a_node * encoders.num_cpus >= 1 + placement.detectors.num_cpus - 1e-9
+    assert encoders.start == (most or nodes)
+    assert encoders.most in (most, most or nodes)
+    if encoders.most is None:
+        assert 2 * encoders.num_cpus > cpus, "a second one fits"
+
+
+def test_a_machine_of_one_cpu_is_not_enough() -> None:
+    with pytest.raises(ClusterError, match=r"no machine here has two CPUs.*\(1, 1\)"):
+        placed("cpu", Cluster((1, 1)))
+
+
+@pytest.mark.parametrize(("cpus", "threads_each"), [(2, 2), (4, 4), (16, 16), (32, 32)])
+def test_an_encoder_has_its_node_to_itself(cpus: int, threads_each: int) -> None:
+    pool = placed("cpu", Cluster((cpus,))).encoders
+    assert cpus // pool.on_a_node(cpus, 0) == threads_each
+
+
+def test_of_unequal_nodes_the_usual_one_counts() -> None:
+    pool = placed("cpu", Cluster((16, 4, 4, 4, 1))).encoders
+    assert pool.num_cpus == pytest.approx(2.01)
+    assert pool.start == 4, "the node with one CPU only decodes"
+    assert pool.on_a_node(16, 0) == 7
+
+
+def test_encoders_that_share_a_gpu_share_the_cores() -> None:
+    assert Pool(1, None, 0, 0.5).on_a_node(16, 2) == 4
+
+
+def test_it_is_said_in_one_line() -> None:
+    said = str(placed("cuda", Cluster((16,), num_gpus=4, may_grow=True)))
+    assert said == (
+        "encoders: 4 to begin with, as many as fit (1 GPU each) ·"
+        " detectors: 1 to begin with, as many as fit (2 CPU each) ·"
+        " fetching and decoding: wherever there are CPUs"
+    )

@@ -1,0 +1,141 @@
+"""The one decision on who may use which machine: made once a job, said in one line.
+
+Encoders alone ask for GPUs, and the search never does, so the two cannot hold any against each
+other. Fetching and decoding ask for a share of a CPU wherever there is one, machines without a GPU
+included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from ray.data import ActorPoolStrategy
+
+from ufd_ray.errors import ClusterError
+from ufd_ray.pipeline.cluster import Cluster
+from ufd_ray.settings import Device, ImageSettings
+
+LIGHT = 0.25
+"""CPUs that Ray sets aside for work that mostly waits."""
+_LISTING = 1.0
+"""CPUs that Ray Data sets aside, on one machine, to find the manifest's files. It cannot be told to
+take less, and a flow whose workers leave it no such room waits for ever without a word."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Equal workers of one stage.
+
+    Attributes:
+        start: how many of them are asked for at first.
+        most: how many there may be; None: as many as the machines hold, as these come and go.
+        num_cpus: logical CPUs that each sets aside.
+        num_gpus: GPUs that each sets aside.
+    """
+
+    start: int
+    most: int | None
+    num_cpus: float
+    num_gpus: float = 0
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What one worker asks Ray for."""
+        return {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus}
+
+    def arguments(self) -> dict[str, Any]:
+        """The pool as `map_batches` takes it. One worker is all that it insists on."""
+        pool = ActorPoolStrategy(min_size=1, max_size=self.most, initial_size=self.start)
+        return {"compute": pool, **self.resources}
+
+    def on_a_node(self, num_cpus: float, num_gpus: float) -> int:
+        """How many of them a node with so many CPUs and GPUs may come to hold."""
+        fit = int(num_gpus // self.num_gpus if self.num_gpus else num_cpus // self.num_cpus)
+        return max(1, min(fit, self.most or fit))
+
+    def __str__(self) -> str:
+        takes = f"{self.num_gpus:g} GPU" if self.num_gpus else f"{self.num_cpus:g} CPU"
+        most = "as many as fit" if self.most is None else f"at most {self.most:,}"
+        return f"{self.start:,} to begin with, {most} ({takes} each)"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which workers there are, and what each takes.
+
+    Attributes:
+        encoders: pixels → embeddings.
+        detectors: embeddings → scores.
+    """
+
+    encoders: Pool
+    detectors: Pool
+
+    def __str__(self) -> str:
+        return (
+            f"encoders: {self.encoders} · detectors: {self.detectors} ·"
+            " fetching and decoding: wherever there are CPUs"
+        )
+
+
+def gpus_of_an_encoder(settings: ImageSettings, device: Device) -> float:
+    """The share of a GPU that each encoder takes from Ray."""
+    given = settings.gpus_per_encoder
+    return given if given is not None else float(device == "cuda")
+
+
+def place(settings: ImageSettings, device: Device, cluster: Cluster) -> Placement:
+    """Decide for the machines that are up now; pools follow them as they come and go.
+
+    Raises:
+        ClusterError: none has the two CPUs that reading takes beside the other workers.
+    """
+    if max(cluster.cpus_by_node, default=0) < 2:
+        raise ClusterError(
+            "no machine here has two CPUs, as Ray counts them, and one of them has to"
+            f" ({', '.join(map(str, cluster.cpus_by_node)) or 'none has any'})"
+        )
+    gpus = gpus_of_an_encoder(settings, device)
+    # Each uses all cores of its node while it computes. A search on more machines than there are
+    # now is wanted only where more can come.
+    most = None if cluster.may_grow else cluster.num_nodes
+    detectors = Pool(1, most, max(LIGHT, _usual_cpus(cluster) / 8))
+    encoders = (
+        _on_gpus(gpus, settings.num_encoders, cluster)
+        if gpus
+        else _on_cpus(settings.num_encoders, cluster, _LISTING + detectors.num_cpus)
+    )
+    return Placement(encoders, detectors)
+
+
+def _on_gpus(gpus: float, most: int | None, cluster: Cluster) -> Pool:
+    # No CPU: decoding may fill them all, and an encoder on a new GPU must not wait for that.
+    there = max(1, math.floor(cluster.num_gpus / gpus))
+    return Pool(min(there, most or there), most, 0, gpus)
+
+
+def _on_cpus(most: int | None, cluster: Cluster, others: float) -> Pool:
+    """Encoders that use all cores of a node, so that one is as good as several.
+
+    Each sets aside a little more than half of the usual node, and Ray can put no second one there
+    (or so much that `--num-encoders` of them fit): a pool without a bound then still has one a
+    node, also on nodes that join later. Nodes that are much smaller than the usual one only decode.
+    Where half would leave less than `others`, on the smallest nodes, each takes less, and the pool
+    does not grow.
+    """
+    cpus, nodes = _usual_cpus(cluster), max(1, cluster.num_nodes)
+    a_node = math.ceil(most / nodes) if most else 1
+    exclusive = cpus / (a_node + 1) + 0.01
+    affordable = (cpus - others) / a_node
+    if exclusive <= affordable:
+        large_enough = sum(num >= exclusive for num in cluster.cpus_by_node)
+        return Pool(most or max(1, large_enough), most, exclusive)
+    return Pool(most or nodes, most or nodes, max(affordable, LIGHT / a_node))
+
+
+def _usual_cpus(cluster: Cluster) -> int:
+    counts = Counter(cluster.cpus_by_node)
+    return max(counts, key=lambda cpus: (counts[cpus], cpus), default=1)
