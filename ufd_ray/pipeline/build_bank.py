@@ -14,7 +14,7 @@ import ray
 from ufd_ray.encoders import EncoderIdentity, EncoderSpec
 from ufd_ray.errors import UfdError
 from ufd_ray.outcome import Outcome
-from ufd_ray.pipeline.cluster import join_cluster
+from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.flow import make_flow
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse, storage_options
@@ -63,14 +63,12 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
         manifest, parts = join_uri(scratch, "manifest"), join_uri(scratch, "parts")
         try:
             if settings.dry_run:
-                placement = find_place(settings, plan.device, cluster)
-                encoder = _load_somewhere(plan, placement, storage)
+                encoder, _ = _load_somewhere(settings, plan, cluster, storage)
                 rehearse(settings, encoder.preprocess, encoder.input_size, storage, labelled=True)
                 print("dry run: settings, input and output can be used; nothing was written")
                 return Outcome.PUBLISHED
             num_images = list_inputs(settings, manifest, storage, labelled=True).num_images
-            placement = find_place(settings, plan.device, cluster)
-            encoder = _load_somewhere(plan, placement, storage)
+            encoder, placement = _load_somewhere(settings, plan, cluster, storage)
             flow = make_flow(settings, plan, encoder, placement, storage, start_tally())
             with work_begun():
                 with progress_lines(flow.tally, "encode", num_images, settings.progress_s):
@@ -82,12 +80,13 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
 
 
 def _load_somewhere(
-    plan: EncoderPlan, placement: Placement, storage: StorageOptions
-) -> EncoderIdentity:
-    """The identity that the encoder turns out to have, on a worker like those that will use it."""
+    settings: BuildBankSettings, plan: EncoderPlan, cluster: Cluster, storage: StorageOptions
+) -> tuple[EncoderIdentity, Placement]:
+    """Where workers run, and the identity that the encoder turns out to have on one of them."""
+    placement = find_place(settings, plan.device, cluster)
+    print(f"encoders: {placement.encoders}")
     load = ray.remote(**placement.encoders.resources)(_identify)
-    identity: EncoderIdentity = ray.get(load.remote(plan, storage))
-    return identity
+    return ray.get(load.remote(plan, storage)), placement
 
 
 def _identify(plan: EncoderPlan, storage: StorageOptions) -> EncoderIdentity:

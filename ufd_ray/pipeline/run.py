@@ -160,6 +160,7 @@ class Run:
         encoder = self._detectors.encoder
         with our_errors_only():
             placement = find_place(self._settings, self._plan.device, cluster)
+        print(f"detectors: {placement.detectors}" if self._settings.from_run else placement)
         flow = make_flow(self._settings, self._plan, encoder, placement, self._storage, tally)
         with our_errors_only(), lines, checkpointed(self._folder):
             kept = find_kept(self._settings, encoder, self._plan, self._storage)

@@ -20,7 +20,7 @@ _TOLD_EVERY_S = 60.0
 
 
 def find_place(settings: ImageSettings, device: Device, cluster: Cluster) -> Placement:
-    """Wait until an encoder has a machine to run on, then place all workers, and say where.
+    """Wait until an encoder has a machine to run on, then place all workers.
 
     Raises:
         SettingsError: nothing like that is here, and nothing can join.
@@ -30,9 +30,7 @@ def find_place(settings: ImageSettings, device: Device, cluster: Cluster) -> Pla
     cluster = wait_for_machine(
         cluster, settings.wait_for_gpus_s, num_cpus=LIGHT, num_gpus=gpus, device=device
     )
-    placement = place(settings, device, cluster)
-    print(placement)
-    return placement
+    return place(settings, device, cluster)
 
 
 def wait_for_machine(
