@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -102,10 +103,8 @@ def started(world: Path, run_id: str, nodes: RayNodes, *flags: str) -> Iterator[
         job.end()
 
 
-def nodes_of(nodes: RayNodes, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+def nodes_of(nodes: RayNodes) -> dict[str, set[str]]:
     """On which nodes each stage ran, by a word of its name."""
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
-        monkeypatch.setenv(name, nodes.environment[name])
     found = defaultdict(set)
     for task in list_tasks(nodes.dashboard, limit=10_000, raise_on_missing_output=False):
         if "decode_images" in task.name and task.node_id:
@@ -116,9 +115,7 @@ def nodes_of(nodes: RayNodes, monkeypatch: pytest.MonkeyPatch) -> dict[str, set[
     return found
 
 
-def test_encoding_on_the_gpu_node_and_decoding_everywhere(
-    world: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_encoding_on_the_gpu_node_and_decoding_everywhere(world: Path) -> None:
     with start_ray_nodes(head_cpus=2) as nodes:
         nodes.add(1, 1)
         time.sleep(5)
@@ -126,7 +123,7 @@ def test_encoding_on_the_gpu_node_and_decoding_everywhere(
             assert job.status() == 0, job.said
             assert job.num_rows() == NUM_IMAGES
             assert "encoders: 1 to begin with, as many as fit (1 GPU each)" in job.said
-        where = nodes_of(nodes, monkeypatch)
+        where = nodes_of(nodes)
     assert len(where["encode"]) == 1
     assert where["decode"] - where["encode"], "nothing was decoded on the node without a GPU"
 
@@ -143,19 +140,19 @@ def test_a_gpu_that_comes_late_is_waited_for(world: Path) -> None:
         assert job.num_rows() == NUM_IMAGES
 
 
-def test_encoders_follow_gpus_that_join_midway(
-    world: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # One image a batch, so that there is still work when the second node has come.
-    flags = (*ON_A_GPU, "--batch-size=1")
+def test_encoders_follow_gpus_that_join_midway(world: Path, tmp_path: Path) -> None:
+    # Ten blocks of 256: there is a queue, and still work when the second node has come.
+    for number, image in zip(range(2560), cycle((world / "images").iterdir()), strict=False):
+        (tmp_path / f"{number:04d}.jpg").hardlink_to(image)
+    flags = (*ON_A_GPU, f"--input={tmp_path}")
     with start_ray_nodes(head_cpus=2) as nodes:
         nodes.add(1, 1)
         with started(world, "growing", nodes, *flags) as job:
             job.wait_until(lambda: list((world / "out/runs/growing").glob("checkpoint/*")))
             nodes.add(1, 1)
             assert job.status() == 0, job.said
-            assert job.num_rows() == NUM_IMAGES
-        assert len(nodes_of(nodes, monkeypatch)["encode"]) == 2
+            assert job.num_rows() == NUM_IMAGES + 2560
+        assert len(nodes_of(nodes)["encode"]) == 2
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -6,10 +6,12 @@ import os
 import secrets
 import signal
 import sys
+import sysconfig
 import tempfile
 import time
+import venv
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,23 +24,31 @@ class RayHead:
 
     Attributes:
         address: URL of its job server.
-        environment: variables of whoever talks to it; the token is in them.
+        environment: variables of whoever talks to it; address and token are in them.
+        pid: leader of the session that all of its processes belong to.
     """
 
     address: str
     environment: dict[str, str] = field(repr=False)
+    pid: int
+
+    def job_processes(self, words: str) -> list[int]:
+        """The processes of jobs below this head whose command line has these words in it."""
+        return [pid for pid in _session(self.pid) if words in _command_line(pid)]
 
 
 @contextmanager
-def start_ray_head(further: Mapping[str, str]) -> Iterator[RayHead]:
+def start_ray_head(further: Mapping[str, str], programs: Path | None = None) -> Iterator[RayHead]:
     """Run a head of two CPUs for as long as the block lasts.
 
     Args:
         further: variables of the head and so of all its workers.
+        programs: folder of the `python` and `ray` that it runs; without it, those of the tests.
     """
+    programs = programs or Path(sys.executable).parent
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "AWS_"))}
     # Jobs run the `python` of the head's PATH.
-    path = f"{Path(sys.executable).parent}:{inherited['PATH']}"
+    path = f"{programs}:{inherited['PATH']}"
     environment = inherited | {
         "PATH": path,
         "RAY_AUTH_MODE": "token",
@@ -49,7 +59,7 @@ def start_ray_head(further: Mapping[str, str]) -> Iterator[RayHead]:
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
         port, log = free_port(), Path(folder, "head.log")
         command = [
-            f"{Path(sys.executable).parent}/ray", "start", "--head", "--block",
+            f"{programs}/ray", "start", "--head", "--block",
             "--node-ip-address=127.0.0.1", f"--port={free_port()}", f"--temp-dir={folder}",
             "--num-cpus=2", f"--object-store-memory={100 * 1024**2}",
             "--include-dashboard=true", "--dashboard-host=127.0.0.1", f"--dashboard-port={port}",
@@ -60,16 +70,36 @@ def start_ray_head(further: Mapping[str, str]) -> Iterator[RayHead]:
         with running(command, log, environment | dict(further)) as head:
             try:
                 wait_for_port(head, port, log)
-                yield RayHead(f"http://127.0.0.1:{port}", environment)
+                address = f"http://127.0.0.1:{port}"
+                theirs = environment | {"RAY_API_SERVER_ADDRESS": address}
+                yield RayHead(address, theirs, head.pid)
             finally:
-                _end_session(head.pid)
+                end_session(head.pid)
 
 
-def _end_session(leader: int) -> None:
+def make_thin_environment(folder: Path) -> Path:
+    """An environment that finds the packages of the tests' own where they lie; its programs.
+
+    For a `pip` list Ray copies the environment that the head runs in. This one weighs nothing, and
+    has all the same packages, but for the project: only the working directory of a job brings it.
+    """
+    venv.create(folder, symlinks=True)
+    programs = folder / "bin"
+    packages = sysconfig.get_path("purelib")
+    (found,) = folder.glob("lib/python*/site-packages")
+    (found / "packages.pth").write_text(f"{packages}\n")
+    script = programs / "ray"
+    script.write_text(f"#!{programs}/python\nfrom ray.scripts.scripts import main\n\nmain()\n")
+    script.chmod(0o755)
+    return programs
+
+
+def end_session(leader: int) -> None:
     """End what `leader` and its children started: some of it would outlive it by a while."""
     for kind in (signal.SIGTERM, signal.SIGKILL):
         for pid in _session(leader):
-            os.kill(pid, kind)
+            with suppress(ProcessLookupError):  # has ended meanwhile
+                os.kill(pid, kind)
         deadline = time.monotonic() + 5
         while _session(leader) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -86,3 +116,12 @@ def _session(leader: int) -> list[int]:
             if int(fields[3]) == leader and fields[0] != "Z":
                 found.append(int(entry.name))
     return found
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        )
+    except OSError:
+        return ""  # has ended meanwhile

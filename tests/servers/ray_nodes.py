@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +51,8 @@ def start_ray_nodes(
         further: variables of all nodes.
     """
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "AWS_"))}
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    # The tests' own: Ray's client asks for it once a process.
+    token = {name: os.environ[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
     environment = inherited | token | {"RAY_USAGE_STATS_ENABLED": "0"} | dict(further or {})
     with (
         tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder,
