@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def _bucket(resource: str, actions: list[str]) -> Iterator[str]:
             yield f"Resource {resource}: {action} is a right on the other kind of resource"
 
 
-@lru_cache(maxsize=1)
+@cache
 def _known_actions() -> frozenset[str]:
     session = botocore.session.Session()
     calls = (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ def _request(node_config: dict[str, Any]) -> Iterator[str]:
         yield from (f"node_config{line}" for line in _unknown_words(request, shape))
 
 
-@lru_cache(maxsize=1)
+@cache
 def _run_instances() -> Any:
     model = botocore.session.Session().get_service_model("ec2")
     return model.operation_model("RunInstances").input_shape

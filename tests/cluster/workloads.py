@@ -16,7 +16,6 @@ _INSIDE = {
 # What KubeRay writes on every pod of a cluster.
 _KUBERAYS_LABELS = {"ray.io/is-ray-node": "yes"}
 
-
 # What the rules take for granted, beside what KubeRay requires.
 _OF_A_CLUSTER = ("autoscalerOptions", "headGroupSpec", "workerGroupSpecs")
 _OF_A_JOB = ("entrypoint", "rayClusterSpec", "submitterPodTemplate")

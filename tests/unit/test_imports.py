@@ -25,8 +25,11 @@ WITHOUT_RAY = (
     "jobs.build_bank",
     "jobs.current",
     "jobs.demo",
+    "jobs.export",
     "jobs.fit_probe",
+    "jobs.prune",
     "jobs.score",
+    "jobs.verify",
 )
 
 

@@ -99,8 +99,8 @@ def place(settings: ImageSettings, device: Device, cluster: Cluster) -> Placemen
             f" ({', '.join(map(str, cluster.cpus_by_node)) or 'none has any'})"
         )
     gpus = gpus_of_an_encoder(settings, device)
-    # Each uses all cores of its node while it computes. A search on more machines than there are
-    # now is wanted only where more can come.
+    # Each uses all cores of its node while it computes, so one a node is enough. Where machines can
+    # join, the pool has no bound, and a node that is not busy otherwise may hold several.
     most = None if cluster.may_grow else cluster.num_nodes
     detectors = Pool(1, most, max(LIGHT, _usual_cpus(cluster) / 8))
     encoders = (
@@ -133,7 +133,12 @@ def _on_cpus(most: int | None, cluster: Cluster, others: float) -> Pool:
     if exclusive <= affordable:
         large_enough = sum(num >= exclusive for num in cluster.cpus_by_node)
         return Pool(most or max(1, large_enough), most, exclusive)
-    return Pool(most or nodes, most or nodes, max(affordable, LIGHT / a_node))
+    num_cpus = max(affordable, LIGHT / a_node)
+    # Smaller nodes hold fewer than the usual one; so many that, wherever Ray puts them, some node
+    # keeps the room of the others.
+    there = sum(math.floor(max(0, n - others) / num_cpus + 1e-9) for n in cluster.cpus_by_node)
+    start = max(1, min(most or nodes, there))
+    return Pool(start, start, num_cpus)
 
 
 def _usual_cpus(cluster: Cluster) -> int:

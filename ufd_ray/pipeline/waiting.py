@@ -22,10 +22,16 @@ _TOLD_EVERY_S = 60.0
 def find_place(settings: ImageSettings, device: Device, cluster: Cluster) -> Placement:
     """Wait until an encoder has a machine to run on, then place all workers.
 
+    A cluster that loses its machines midway is given the same time to bring others.
+
     Raises:
         SettingsError: nothing like that is here, and nothing can join.
         ClusterError: none came in time, or its device cannot be used.
     """
+    context = ray.data.DataContext.get_current()
+    context.execution_no_progress_timeout_s = max(
+        settings.wait_for_gpus_s, context.execution_no_progress_timeout_s
+    )
     gpus = gpus_of_an_encoder(settings, device)
     cluster = wait_for_machine(
         cluster, settings.wait_for_gpus_s, num_cpus=LIGHT, num_gpus=gpus, device=device
@@ -43,8 +49,7 @@ def wait_for_machine(
 ) -> Cluster:
     """Ask for a machine on which one worker fits, wait for it, and see that its device works.
 
-    Asking is what makes a cluster that is scaled to zero start one. A cluster that has lost its
-    machines in the middle of a run is given the same time before the run fails.
+    Asking is what makes a cluster that is scaled to zero start one.
 
     Args:
         cluster: as it was.
@@ -60,10 +65,6 @@ def wait_for_machine(
         SettingsError: nothing like that is here, and nothing can join.
         ClusterError: none came in time, or its device cannot be used.
     """
-    context = ray.data.DataContext.get_current()
-    context.execution_no_progress_timeout_s = max(
-        timeout_s, context.execution_no_progress_timeout_s
-    )
     wanted = f"{num_gpus:g} GPU" if num_gpus else f"{num_cpus:g} CPU"
     is_up = cluster.num_nodes > 0 and cluster.num_gpus >= num_gpus
     if not is_up and not cluster.may_grow:

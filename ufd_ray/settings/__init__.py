@@ -6,11 +6,14 @@ A field's name with dashes is its flag, as it stands its key in a `--config` fil
 from ufd_ray.settings.build_bank import BuildBankSettings
 from ufd_ray.settings.current import CurrentSettings
 from ufd_ray.settings.demo import DemoSettings
+from ufd_ray.settings.export import ExportSettings
 from ufd_ray.settings.fit_probe import FitProbeSettings
 from ufd_ray.settings.images import Device, ImageSettings, Precision, PreprocessMode
 from ufd_ray.settings.job import JobSettings
 from ufd_ray.settings.places import RUN_NAME, Place, RunId
+from ufd_ray.settings.prune import PruneSettings
 from ufd_ray.settings.score import ScoreSettings
+from ufd_ray.settings.verify import VerifySettings
 
 __all__ = [
     "RUN_NAME",
@@ -18,12 +21,15 @@ __all__ = [
     "CurrentSettings",
     "DemoSettings",
     "Device",
+    "ExportSettings",
     "FitProbeSettings",
     "ImageSettings",
     "JobSettings",
     "Place",
     "Precision",
     "PreprocessMode",
+    "PruneSettings",
     "RunId",
     "ScoreSettings",
+    "VerifySettings",
 ]

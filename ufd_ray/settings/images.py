@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from ufd_ray.settings.job import JobSettings
 from ufd_ray.settings.places import Place
+from ufd_ray.settings.several import Several
 
 Device = Literal["cuda", "cpu"]
 Precision = Literal["fp32", "fp16", "bf16"]
@@ -18,18 +19,20 @@ PreprocessMode = Literal["crop", "resize"]
 class ImageSettings(JobSettings):
     """Which images, how they are read, and what turns them into embeddings."""
 
-    input: list[Place] = Field(
+    input: Several[Place] = Field(
         min_length=1,
         description="prefix or folder of images, a manifest (.parquet, .csv, .jsonl, .txt), a .tar,"
         " a range of them (b/{00000..00127}.tar), Parquet with image bytes, or the manifest.json of"
         " an S3 Inventory; repeatable",
     )
-    include: list[str] = Field(
+    include: Several[str] = Field(
         [],
         description="only names below the prefix, in the tar or inventory that match this glob;"
         " repeatable",
     )
-    exclude: list[str] = Field([], description="none of the names that match this glob; repeatable")
+    exclude: Several[str] = Field(
+        [], description="none of the names that match this glob; repeatable"
+    )
     image_column: str | None = Field(
         None, description="column of image bytes in Parquet, where there are several"
     )
@@ -90,8 +93,3 @@ class ImageSettings(JobSettings):
         description="longest wait for a machine on which an encoder fits, in seconds",
     )
     progress_s: float = Field(10.0, gt=0, description="seconds between two lines of progress")
-
-    @field_validator("input", "include", "exclude", mode="before")
-    @classmethod
-    def _one_is_a_list_of_one(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value

@@ -20,23 +20,18 @@ class JobSettings(BaseModel):
     )
 
     changes_no_row: ClassVar[frozenset[str]] = frozenset(
-        {"device", "batch_size", "num_encoders", "dry_run", "max_error_rate", "run_id", "output"}
-        | {"fetch_timeout_s", "rows_per_file", "weights", "progress_s", "num_workers", "lease_s"}
-        | {
-            "fetch_attempts",
-            "reuse_embeddings",
-            "gpus_per_encoder",
-            "wait_for_gpus_s",
-            "s3_requester_pays",
-            "s3_kms_key",
-        }
+        (
+            *("device", "num_encoders", "gpus_per_encoder", "wait_for_gpus_s", "batch_size"),
+            *("fetch_timeout_s", "fetch_attempts", "reuse_embeddings", "num_workers", "lease_s"),
+            *("weights", "output", "run_id", "rows_per_file", "dry_run", "max_error_rate"),
+            *("progress_s", "s3_requester_pays", "s3_kms_key"),
+        )
     )
     """Settings that may differ between two submissions of what is the same work."""
 
     s3_endpoint: str | None = Field(
         None, description="URL of an S3 server; without it, what the AWS environment says"
     )
-
     s3_requester_pays: bool = Field(
         False, description="pay for requests to S3 buckets that are read at the reader's expense"
     )

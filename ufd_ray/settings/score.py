@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from ufd_ray.settings.images import ImageSettings
 from ufd_ray.settings.job import JobSettings
 from ufd_ray.settings.places import Place, RunId
+from ufd_ray.settings.several import Several
 
 
 class ScoreSettings(ImageSettings):
@@ -17,10 +18,10 @@ class ScoreSettings(ImageSettings):
     # What bank and probe hold is compared instead, wherever they lie.
     changes_no_row: ClassVar[frozenset[str]] = JobSettings.changes_no_row | {"bank", "probe"}
 
-    input: list[Place] = Field(
+    input: Several[Place] = Field(
         [], description=ImageSettings.model_fields["input"].description or ""
     )
-    from_run: list[RunId] = Field(
+    from_run: Several[RunId] = Field(
         [],
         description="instead of --input: published run of ROOT, whose images are scored again from"
         " their kept embeddings; repeatable",
@@ -54,11 +55,6 @@ class ScoreSettings(ImageSettings):
     )
     keep_embeddings: bool = Field(False, description="publish the embeddings beside the scores")
     rows_per_file: int = Field(100_000, ge=1, description="rows in one published file")
-
-    @field_validator("from_run", mode="before")
-    @classmethod
-    def _one_run_is_a_list_of_one(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _has_images(self) -> Self:

@@ -31,11 +31,15 @@ from ufd_ray.storage.runs.embeddings import (
     embedding_files,
     index_embeddings,
 )
+from ufd_ray.storage.runs.export import Choice, export_current, export_runs
 from ufd_ray.storage.runs.folder import RunFolder, new_run_id, utc_now
 from ufd_ray.storage.runs.history import PublishedRun, published_runs
 from ufd_ray.storage.runs.lease import Lease
+from ufd_ray.storage.runs.pruning import prune
+from ufd_ray.storage.runs.pruning_plan import PruningPolicy, plan_pruning
 from ufd_ray.storage.runs.publication import Parts, PublishedFile, check_files, write_table
 from ufd_ray.storage.runs.reruns import failed_images, find_runs, scored_images
+from ufd_ray.storage.runs.verification import verify_current, verify_run, verify_runs
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import image_id, join_uri, parse_uri
 from ufd_ray.storage.vectors import embedding_column, embedding_matrix
@@ -43,6 +47,7 @@ from ufd_ray.storage.vectors import embedding_column, embedding_matrix
 __all__ = [
     "ROWS_PER_GROUP",
     "BankInfo",
+    "Choice",
     "FetchLimits",
     "Fetched",
     "Inputs",
@@ -53,6 +58,7 @@ __all__ = [
     "ManifestInfo",
     "Parts",
     "ProbeFiles",
+    "PruningPolicy",
     "PublishedFile",
     "PublishedRun",
     "RunFolder",
@@ -63,6 +69,8 @@ __all__ = [
     "embedding_column",
     "embedding_files",
     "embedding_matrix",
+    "export_current",
+    "export_runs",
     "failed_images",
     "fetch",
     "find_runs",
@@ -76,6 +84,8 @@ __all__ = [
     "open_filesystem",
     "outcome_of_earlier",
     "parse_uri",
+    "plan_pruning",
+    "prune",
     "published_runs",
     "read_bank_info",
     "read_probe",
@@ -85,6 +95,9 @@ __all__ = [
     "select_images",
     "tidy_up",
     "utc_now",
+    "verify_current",
+    "verify_run",
+    "verify_runs",
     "write_current",
     "write_document",
     "write_manifest",

@@ -56,7 +56,7 @@ def find_document(
         return None
     except StorageError as error:
         raise SettingsError(f"{given}: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # nested without end, too
         raise SettingsError(f"{given}: {name} is no JSON ({error})") from error
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:

@@ -4,7 +4,7 @@ import math
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ufd_ray.errors import ClusterError
@@ -54,6 +54,25 @@ def test_encoders_on_cpus_fit_and_leave_room(cpus: int, nodes: int, most: int | 
     assert encoders.most in (most, most or nodes)
     if encoders.most is None:
         assert 2 * encoders.num_cpus > cpus, "a second one fits"
+
+
+@given(
+    cpus=st.lists(st.integers(1, 64), min_size=1, max_size=5).filter(lambda cpus: max(cpus) >= 2),
+    most=st.none() | st.integers(1, 64),
+)
+@example(cpus=[2, 8], most=5)
+def test_on_unequal_nodes_encoders_leave_room_however_they_are_packed(
+    cpus: list[int], most: int | None
+) -> None:
+    placement = placed("cpu", Cluster(tuple(cpus), may_grow=True), num_encoders=most)
+    encoders, others = placement.encoders, 1 + placement.detectors.num_cpus
+    # The fewest that it takes to leave no node with room for the others.
+    fit = [math.floor(num / encoders.num_cpus + 1e-9) for num in cpus]
+    spoiling = [math.floor((num - others) / encoders.num_cpus + 1e-9) + 1 for num in cpus]
+    room = [
+        (few, all_) for few, all_, num in zip(spoiling, fit, cpus, strict=True) if num >= others
+    ]
+    assert any(few > all_ for few, all_ in room) or encoders.start < sum(few for few, _ in room)
 
 
 def test_a_machine_of_one_cpu_is_not_enough() -> None:

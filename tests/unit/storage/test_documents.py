@@ -93,6 +93,13 @@ def test_a_strangers_document_is_refused(tmp_path: Path) -> None:
         made(tmp_path, {})
 
 
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_a_document_nested_without_end_is_refused(tmp_path: Path, opening: str) -> None:
+    (tmp_path / "bank.json").write_text(opening * 100_000)
+    with pytest.raises(SettingsError, match=r"bank.json is no JSON"):
+        made(tmp_path, {})
+
+
 def test_differences_are_spelt_out() -> None:
     assert describe_differences({"a": 1}, {"a": 1}) == ""
     said = describe_differences({"a": 1, "b": None, "same": 0}, {"a": "1", "c": [2], "same": 0})

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ufd_ray.errors import ErrorCode
 from ufd_ray.storage.runs.history import PublishedRun, ScoreFiles, published_runs
@@ -90,7 +87,7 @@ class Ledger:
         with (
             files.clear_errors(),
             scratch.named("published", files.scan(_COLUMNS)),
-            scratch.named("run_of_file", _numbers(files.run_of_file)),
+            scratch.named("run_of_file", files.table_of_runs()),
         ):
             found = scratch.database.sql(_RANKS, params={"permanent": _PERMANENT})
             for batch in found.to_arrow_reader(100_000):
@@ -100,12 +97,3 @@ class Ledger:
 
 
 _PERMANENT = [code.value for code in ErrorCode if not code.transient]
-
-
-def _numbers(run_of_file: list[int]) -> Any:
-    return pa.table(
-        {
-            "file": pa.array(range(len(run_of_file)), pa.int32()),
-            "run": pa.array(run_of_file, pa.int32()),
-        }
-    )

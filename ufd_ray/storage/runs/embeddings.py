@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ufd_ray.errors import StorageError
+from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.storage.foreign_errors import explain
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import join_uri, parse_uri
@@ -155,6 +155,13 @@ def _as_keys(content_hashes: Sequence[str | None]) -> _Hashes:
 
 
 def embedding_files(run_uri: str, document: dict[str, Any]) -> list[str]:
-    """URIs of a published run's kept embeddings, as its `run.json` names them."""
-    names = [file["name"] for file in document.get("files", [])]
+    """URIs of a published run's kept embeddings, as its `run.json` names them.
+
+    Raises:
+        SettingsError: it does not say which files there are.
+    """
+    try:
+        names = [str(file["name"]) for file in document.get("files", [])]
+    except (LookupError, TypeError) as error:
+        raise SettingsError(f"{run_uri}: run.json does not say which files it has") from error
     return [join_uri(run_uri, *n.split("/")) for n in names if n.startswith("embeddings/")]

@@ -14,6 +14,9 @@ from ufd_ray.storage.objects import delete_folder, delete_object, object_exists,
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
+PRUNED = "pruned"
+"""The outcome of a run that is being deleted: nobody reads it or goes on with it."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -72,6 +75,11 @@ class RunFolder:
         earlier = find_document(self.uri, "run.json", f"--output {self.root}", self.options)
         if earlier is None:
             return None
+        if earlier.get("outcome") == PRUNED:
+            raise SettingsError(
+                f"--run-id {self.run_id}: that run is being deleted; let jobs/prune.py come to its"
+                " end, or choose another id"
+            )
         given = earlier.get("fingerprint")
         then = given if isinstance(given, dict) else {}
         if differences := describe_differences(

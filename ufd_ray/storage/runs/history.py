@@ -21,12 +21,14 @@ from obstore.exceptions import BaseError
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.schema import SCORES
 from ufd_ray.settings import RUN_NAME
-from ufd_ray.storage.documents import read_document
+from ufd_ray.storage.documents import find_document
 from ufd_ray.storage.foreign_errors import explain
 from ufd_ray.storage.objects import object_exists
+from ufd_ray.storage.runs.folder import PRUNED
 from ufd_ray.storage.stores import StorageOptions, open_filesystem, open_store, s3_client
 from ufd_ray.storage.uris import join_uri, parse_uri
 
+_GONE = re.compile(r"no such (file|key)|not ?found|nosuchkey", re.IGNORECASE)
 _SCORES_FILE = re.compile(r"scores/part-[0-9]{5,}\.parquet")
 
 
@@ -75,11 +77,21 @@ def published_runs(root: str, options: StorageOptions) -> list[PublishedRun]:
         StorageError: the storage does not say.
     """
     folder = join_uri(root, "runs")
-    names = [name for name in _folders(folder, options) if re.fullmatch(RUN_NAME, name)]
     with ThreadPoolExecutor(16, thread_name_prefix="runs") as threads:
+        names = run_names(root, options)
         found = threads.map(partial(_published_run, folder, options=options), names)
         runs = [run for run in found if run is not None]
     return sorted(runs, key=lambda run: (run.started_at, run.run_id))
+
+
+def run_names(root: str, options: StorageOptions) -> list[str]:
+    """The folders below `ROOT/runs/` that bear a run's name, published or not, sorted.
+
+    Raises:
+        StorageError: the storage does not say.
+    """
+    found = _folders(join_uri(root, "runs"), options)
+    return sorted(name for name in found if re.fullmatch(RUN_NAME, name))
 
 
 class ScoreFiles:
@@ -107,6 +119,11 @@ class ScoreFiles:
         ]
         self.run_of_file = [number for _, number in files]
 
+    def table_of_runs(self) -> Any:
+        """`run_of_file` for SQL: `pa.Table` of `file`, as `scan` numbers them, and `run`, int32."""
+        files = pa.array(range(len(self.run_of_file)), pa.int32())
+        return pa.table({"file": files, "run": pa.array(self.run_of_file, pa.int32())})
+
     def schemas(self) -> list[Any]:
         """One `pa.Schema` a run; all files of a run have the same.
 
@@ -117,18 +134,26 @@ class ScoreFiles:
         with self.clear_errors(), ThreadPoolExecutor(16, thread_name_prefix="schemas") as threads:
             return list(threads.map(lambda file: file.physical_schema, reversed(firsts)))
 
-    def scan(self, columns: Sequence[str]) -> Any:
+    def scan(self, columns: Sequence[str], further: Sequence[Any] = ()) -> Any:
         """Rows of all files in order, some columns of `SCORES`, and the number of the row's file.
+
+        Args:
+            columns: names of columns.
+            further: fields of columns that all files have beside `SCORES`.
 
         Returns:
             `pa.RecordBatchReader` of these columns, then `__fragment_index` (Arrow's own name for
             the number of a file). What it raises is for `clear_errors`.
         """
-        schema = pa.schema([column for column in SCORES if column.name in columns])
+        known = (*SCORES, *further)
+        schema = pa.schema([column for column in known if column.name in columns])
         dataset = pa.dataset.FileSystemDataset(self._files, schema, self._parquet, self._filesystem)
-        return dataset.scanner(
+        scanner = dataset.scanner(
             columns=[*columns, "__fragment_index"], batch_readahead=4, fragment_readahead=4
-        ).to_reader()
+        )
+        # Not `to_reader`: it holds Python's lock while Arrow starts. Where a file turns out to be
+        # gone at that moment, Arrow waits for that lock to say so, for ever.
+        return pa.RecordBatchReader.from_batches(scanner.projected_schema, scanner.to_batches())
 
     def read(self, number: int, rows_per_batch: int) -> Iterator[Any]:
         """Rows of one file, in order, all columns.
@@ -148,9 +173,11 @@ class ScoreFiles:
         try:
             yield
         except (pa.ArrowException, duckdb.Error, OSError) as error:
+            gone = isinstance(error, FileNotFoundError) or _GONE.search(str(error))
+            text = " ".join(str(error).split()).partition(" Detail: Python exception")[0]
             raise StorageError(
-                f"{self._root}/runs: published scores cannot be read:"
-                f" {' '.join(str(error).split())[:300]}"
+                f"{self._root}/runs: published scores cannot be read: {text[:300]}"
+                + ("; if runs were pruned meanwhile, start again" if gone else "")
             ) from error
 
 
@@ -158,7 +185,13 @@ def _published_run(folder: str, name: str, options: StorageOptions) -> Published
     uri = join_uri(folder, name)
     if not object_exists(join_uri(uri, "_SUCCESS"), options):
         return None
-    document = read_document(uri, "run.json", f"published run {uri}", options)
+    document = find_document(uri, "run.json", f"published run {uri}", options)
+    if document is None:
+        if not object_exists(join_uri(uri, "_SUCCESS"), options):
+            return None  # deleted between one look and the next
+        raise SettingsError(f"published run {uri}: there is no run.json")
+    if document.get("outcome") == PRUNED:
+        return None
     started_at, detector_id = document.get("started_at"), document.get("detector_id", "")
     if not (isinstance(started_at, str) and isinstance(detector_id, str)):
         raise SettingsError(

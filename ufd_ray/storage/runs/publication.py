@@ -109,7 +109,9 @@ class Parts:
         """
         columns = ["content_hash", "position", "image_id"]
         with open_scratch() as scratch:
-            rows = self._dataset.scanner(columns=columns).to_reader()
+            scanner = self._dataset.scanner(columns=columns)
+            # Not `to_reader`, which may wait for ever where a part cannot be read (see history).
+            rows = pa.RecordBatchReader.from_batches(scanner.projected_schema, scanner.to_batches())
             scratch.database.register("parts", rows)
             return scratch.database.sql(
                 "SELECT content_hash, arg_min(image_id, position) AS first_id FROM parts"

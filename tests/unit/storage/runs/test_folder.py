@@ -54,6 +54,13 @@ def test_a_published_run_with_the_same_settings_is_done(run: RunFolder) -> None:
     assert run.published(dict(reversed(THESE.items()))) is Outcome.PUBLISHED
 
 
+def test_a_run_that_is_being_deleted_is_not_gone_on_with(run: RunFolder) -> None:
+    run.begin(begun("pruned"))
+    for look in (run.earlier, run.published):
+        with pytest.raises(SettingsError, match="--run-id nightly: that run is being deleted"):
+            look(THESE)
+
+
 def test_a_run_with_too_many_errors_stays_one(run: RunFolder) -> None:
     run.begin(begun())
     run.finish(begun("published_with_errors"), "")
