@@ -152,7 +152,7 @@ def _inputs(settings: ImageSettings, labelled: bool) -> Inputs:
 
 def _say(inputs: Inputs, info: ManifestInfo) -> None:
     left_out = inputs.num_left_out
-    num_listed = info.num_images + info.num_unchanged
+    num_listed = info.num_images + info.num_unchanged + info.num_postponed
     if not num_listed:
         raise SettingsError(
             f"--input {' '.join(inputs.uris)}: no images"
@@ -172,7 +172,10 @@ def _say(inputs: Inputs, info: ManifestInfo) -> None:
 
 
 def _say_what_is_new(info: ManifestInfo) -> None:
-    print(f"{info.num_images:,} new or changed, {info.num_unchanged:,} unchanged")
+    num_new = info.num_images + info.num_postponed
+    print(f"{num_new:,} new or changed, {info.num_unchanged:,} unchanged")
+    if info.num_postponed:
+        print(f"{info.num_postponed:,} of the new ones are left to a later run (--limit)")
     if info.num_unversioned:
         print(
             f"{info.num_unversioned:,} images are taken because their listing knows neither etag"

@@ -37,7 +37,9 @@ class ImageSettings(JobSettings):
         None, description="column of image bytes in Parquet, where there are several"
     )
     limit: int | None = Field(
-        None, ge=1, description="only the first so many images of the listing"
+        None,
+        ge=1,
+        description="only the first so many images; with --incremental, of those that are new",
     )
     max_bytes: int = Field(
         64 * 2**20, ge=1, description="largest file that is read, in bytes; larger ones: error rows"

@@ -39,6 +39,7 @@ class ManifestInfo:
         num_unversioned: images without etag or date, by which a ledger could tell a change; they
             are always in the manifest.
         further: fields of the columns that are carried through.
+        num_postponed: new or changed images that the limit cuts off.
     """
 
     num_images: int
@@ -48,6 +49,7 @@ class ManifestInfo:
     older_runs: tuple[str, ...]
     num_unversioned: int
     further: tuple[Any, ...]
+    num_postponed: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,15 @@ class Selection:
 def select_images(
     tables: Iterable[Any], *, limit: int | None = None, ledger: Ledger | None = None
 ) -> Iterator[Selection]:
-    """Leave out repetitions, what the limit cuts off and what the ledger knows; number the rest.
+    """Leave out repetitions, what the ledger knows and what the limit cuts off; number the rest.
 
     All rows pass through a local temporary folder. In memory are 1 GB of keys at most (the rest
     spills), a quarter of a million rows, and about ten bytes an image.
 
     Args:
         tables: as `Inputs.tables` yields them.
-        limit: only the first so many different images; what comes later is not read.
+        limit: only the first so many different images; what comes later is not read. With a ledger,
+            which is held against all of them, only the first so many that are new or changed.
         ledger: leave out what has not changed since; None: leave out nothing.
 
     Raises:
@@ -84,26 +87,30 @@ def select_images(
         StorageError: the temporary folder is full, or published scores cannot be read.
     """
     with open_scratch() as scratch:
-        candidates = Candidates(tables, scratch, limit)
+        candidates = Candidates(tables, scratch, limit if ledger is None else None)
         taken = candidates.first_mentions()
-        if limit is not None:
+        if limit is not None and ledger is None:
             taken = _cut_off(taken, limit)
-        num_different = int(taken.sum())
+        num_different = num_new = int(taken.sum())
         num_repeated = len(taken) - num_different
         older: dict[str, int] = {}
         if ledger is not None:
-            run_of = ledger.holding_runs(scratch, len(candidates))[: len(taken)]
+            run_of = ledger.holding_runs(scratch, len(candidates))
             older = _count_older(run_of[taken], ledger)
             taken &= run_of < 0
+            num_new = int(taken.sum())
+            if limit is not None:
+                taken = _cut_off(taken, limit)
         num_images = int(taken.sum())
         info = ManifestInfo(
             num_images=num_images,
             num_repeated=num_repeated,
-            num_unchanged=num_different - num_images,
+            num_unchanged=num_different - num_new,
             num_older=sum(older.values()),
             older_runs=tuple(older),
             num_unversioned=int((taken & candidates.unversioned[: len(taken)]).sum()),
             further=candidates.further,
+            num_postponed=num_new - num_images,
         )
         schema = pa.schema([*MANIFEST, *info.further])
         yield Selection(info, schema, _numbered(candidates, taken, schema))

@@ -137,14 +137,16 @@ def test_without_any_run_all_is_new(tmp_path: Path) -> None:
     assert (len(names), info.num_unchanged, info.num_unversioned) == (2, 0, 1)
 
 
-def test_a_limit_cuts_the_listing_not_what_is_new(tmp_path: Path) -> None:
+def test_a_limit_counts_what_is_new_so_that_nights_get_on(tmp_path: Path) -> None:
     rows = [of(str(n), etag="e") for n in range(9)]
     publish(tmp_path, "before", rows[:4])
     table = pa.Table.from_pylist(rows, schema=pa.schema([f for f in IMAGE if f.name != "image_id"]))
     ledger = Ledger(str(tmp_path), OPTIONS, NOW)
-    with select_images([table], limit=6, ledger=ledger) as selection:
+    with select_images([table], limit=3, ledger=ledger) as selection:
         uris = [uri for part in selection.tables for uri in part["uri"].to_pylist()]
-    assert (uris, selection.info.num_unchanged) == (["4", "5"], 4)
+    info = selection.info
+    assert uris == ["4", "5", "6"]
+    assert (info.num_images, info.num_unchanged, info.num_postponed) == (3, 4, 2)
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1 no Parquet PAR1", None])
