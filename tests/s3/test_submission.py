@@ -1,37 +1,127 @@
-"""`ray job submit`: the same command on a standing cluster that has never heard of the project."""
+"""`ray job submit`, as docs/submitting.md says it, on a head that never heard of the project."""
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
-import sys
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
-from tests.crawl.handmade import make_probe
 from tests.crawl.items import contents
 from tests.crawl.runs import REPOSITORY
-from tests.servers.ray_head import start_ray_head
+from tests.docs.names import Names
+from tests.docs.pages import block
+from tests.servers.processes import processes_with
+from tests.servers.ray_head import RayHead, make_thin_environment, start_ray_head
 from tests.servers.s3 import S3Server
-from ufd_ray.encoders import Encoder, EncoderSpec
+from ufd_ray.demo.pictures import training_pictures
 
 MARK = "the file has no bytes, says the copy that was submitted"
+RECIPES = "docs/submitting.md#one-recipe-a-job"
+STATUS = "docs/submitting.md#what-the-exit-status-becomes"
+STOP = "docs/submitting.md#to-stop-to-resume-to-roll-back"
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """What `ray job submit` said, and what lies below `runs/nightly/`."""
+class Said:
+    """How a command ended, and what it wrote."""
 
     status: int
     out: str
-    files: dict[str, bytes]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A standing head, a checkout to submit from, and a bucket.
+
+    Attributes:
+        head: the head.
+        repository: the checkout.
+        s3: the server.
+        names: what the page's names stand for.
+    """
+
+    head: RayHead
+    repository: Path
+    s3: S3Server = field(repr=False)
+    names: Names
+
+    def run(self, *words: str) -> Said:
+        """Run a command in the checkout."""
+        done = subprocess.run(
+            words,
+            cwd=self.repository,
+            env=self.head.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout)
+
+    def recipe(self, job: str, **replaced: str) -> list[str]:
+        """The page's command for a job, with other values of some flags."""
+        (words,) = (words for words in block(RECIPES).commands() if f"jobs/{job}.py" in words)
+        words = self.names.words(words)
+        for name, value in replaced.items():
+            flag = "--" + name.replace("_", "-")
+            words[words.index(flag) + 1] = value
+        return words
+
+    def ask(self, key: str, submission_id: str) -> Said:
+        """Run the page's command about a job, for another one."""
+        (words,) = block(key).commands()
+        assert words[-1] == "score-2026-11-24"
+        return self.run(*words[:-1], submission_id)
+
+    def listed(self, run_id: str) -> list[str]:
+        """The names in a run's folder."""
+        client, prefix = self.s3.client(), f"{self.names.room}/scores/runs/{run_id}/"
+        listed = client.list_objects_v2(Bucket=self.names.bucket, Prefix=prefix)
+        return [entry["Key"].removeprefix(prefix) for entry in listed.get("Contents", [])]
+
+    def read(self, run_id: str, name: str) -> bytes:
+        """One file of a run's folder."""
+        key = f"{self.names.room}/scores/runs/{run_id}/{name}"
+        return bytes(self.s3.client().get_object(Bucket=self.names.bucket, Key=key)["Body"].read())
+
+    def files(self, run_id: str) -> dict[str, bytes]:
+        """All files of a run that nobody works on."""
+        return {name: self.read(run_id, name) for name in self.listed(run_id)}
+
+    def rows(self, run_id: str) -> list[dict[str, Any]]:
+        """The published rows."""
+        assert "_SUCCESS" in self.listed(run_id), self.listed(run_id)
+        table = pq.read_table(io.BytesIO(self.read(run_id, "scores/part-00000.parquet")))
+        return list(table.to_pylist())
+
+    def put(self, name: str, data: bytes) -> None:
+        """Put an image below the crawl."""
+        self.s3.client().put_object(Bucket=self.names.bucket, Key=f"crawl/{name}", Body=data)
+
+
+def put_small_crawl(standing: Standing, folder: Path) -> None:
+    """Labelled images for a bank, and 17 images to score of which one is empty."""
+    for picture in training_pictures(folder / "labelled", 20, seed=0):
+        kind = "1_fake" if picture.label else "0_real"
+        standing.put(f"labelled/{kind}/{picture.path.name}", picture.path.read_bytes())
+    for picture in training_pictures(folder / "crawl", 5, seed=1):
+        standing.put(f"2026-11-24/{picture.label}/{picture.path.name}", picture.path.read_bytes())
+    for item in contents():
+        if item.code in (None, "empty"):
+            standing.put(f"2026-11-24/{item.name}", item.data)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +130,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("repository")
     for name in ("ufd_ray", "jobs"):
         shutil.copytree(REPOSITORY / name, copy / name, ignore=shutil.ignore_patterns("*.pyc"))
+    shutil.copy(REPOSITORY / "runtime_env.yaml", copy)
     decoding = copy / "ufd_ray" / "images" / "decoding.py"
     text = decoding.read_text()
     assert text.count("the file has no bytes") == 1
@@ -49,77 +140,160 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def submitted(
+def standing(
     s3_server: S3Server, repository: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Submitted:
-    client, bucket = s3_server.client(), s3_server.make_bucket()
-    for item in contents():
-        client.put_object(Bucket=bucket, Key=item.name, Body=item.data)
-    encoder = Encoder.load(EncoderSpec.parse("timm/test_resnet:random:1"))
-    probe = make_probe(tmp_path_factory.mktemp("probe"), encoder.identity)
-    for file in probe.iterdir():
-        client.put_object(Bucket=bucket, Key=f"probe/{file.name}", Body=file.read_bytes())
-    command = [
-        "python", "jobs/score.py", "--input", f"s3://{bucket}/odd", "--probe",
-        f"s3://{bucket}/probe", "--output", f"s3://{bucket}/out", "--run-id", "nightly",
-        "--max-error-rate", "1",
-    ]  # fmt: skip
-    runtime_env = yaml.safe_load((REPOSITORY / "runtime_env.yaml").read_text())
-    # Without `pip`: it would clone this environment, gigabytes of it, to install what is there.
-    del runtime_env["pip"]
+) -> Iterator[Standing]:
+    """A head whose environment has the packages, but not the project."""
+    programs = make_thin_environment(tmp_path_factory.mktemp("head") / "venv")
+    names = Names(s3_server.make_bucket(), "standing", "")
     # Credentials are the cluster's own, as with a role.
-    with start_ray_head(s3_server.environment()) as head:
-        done = subprocess.run(
-            [
-                f"{Path(sys.executable).parent}/ray", "job", "submit", "--address", head.address,
-                "--working-dir", str(repository), "--runtime-env-json", json.dumps(runtime_env),
-                "--", *command,
-            ],
-            cwd=repository,
-            env=head.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )  # fmt: skip
-    prefix = "out/runs/nightly/"
-    listed = client.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
-    files = {
-        entry["Key"].removeprefix(prefix): client.get_object(Bucket=bucket, Key=entry["Key"])[
-            "Body"
-        ].read()
-        for entry in listed
-    }
-    return Submitted(done.returncode, done.stdout, files)
+    with start_ray_head(s3_server.environment(), programs) as head:
+        standing = Standing(head, repository, s3_server, names)
+        put_small_crawl(standing, tmp_path_factory.mktemp("pictures"))
+        yield standing
 
 
 @pytest.fixture(scope="module")
-def rows(submitted: Submitted) -> list[dict[str, Any]]:
-    assert "_SUCCESS" in submitted.files, submitted.out
-    table = pq.read_table(io.BytesIO(submitted.files["scores/part-00000.parquet"]))
-    return list(table.to_pylist())
+def submitted(standing: Standing) -> dict[str, Said]:
+    """The page's commands, in its order, with `runtime_env.yaml` as it is."""
+    said = {}
+    for job in ("build_bank", "fit_probe", "score"):
+        said[job] = standing.run(*standing.recipe(job))
+        assert said[job].status == 0, said[job].out
+    return said
 
 
-def test_it_succeeds(submitted: Submitted) -> None:
-    assert submitted.status == 0, submitted.out
-    assert "published: s3://" in submitted.out
+def test_every_job_succeeds(submitted: dict[str, Said]) -> None:
+    assert "bank of 40 embeddings (20 real, 20 fake)" in submitted["build_bank"].out
+    assert "probe" in submitted["fit_probe"].out
+    assert "published: s3://" in submitted["score"].out
 
 
-def test_every_image_has_its_row(rows: list[dict[str, Any]]) -> None:
-    codes = {row["uri"].rpartition("/")[2]: row["error_code"] for row in rows}
-    assert codes == {item.name.rpartition("/")[2]: item.code for item in contents()}
+@pytest.mark.usefixtures("submitted")
+class TestWhatIsPublished:
+    def test_every_image_has_its_row(self, standing: Standing) -> None:
+        rows = standing.rows("2026-11-24")
+        assert len({row["uri"] for row in rows}) == len(rows) == 17
+        assert [row["uri"].rpartition("/")[2] for row in rows if row["error_code"]] == ["empty.png"]
+
+    def test_driver_and_workers_run_the_submitted_code(self, standing: Standing) -> None:
+        record = json.loads(standing.read("2026-11-24", "run.json"))
+        assert record["versions"]["ufd-ray"] == "submitted"
+        said = [row["error_message"] for row in standing.rows("2026-11-24") if row["error_code"]]
+        assert said == [MARK]
 
 
-def test_driver_and_workers_run_the_submitted_code(
-    submitted: Submitted, rows: list[dict[str, Any]]
+def test_ray_says_nothing_in_the_log_of_a_job(submitted: dict[str, Said]) -> None:
+    for said in submitted.values():
+        assert "WARNING" not in said.out
+        assert "Traceback" not in said.out
+
+
+@pytest.mark.usefixtures("submitted")
+class TestTheSameSubmissionTwice:
+    def test_the_same_submission_id_is_refused(self, standing: Standing) -> None:
+        before = standing.files("2026-11-24")
+        said = standing.run(*standing.recipe("score"))
+        assert said.status == 1
+        assert "Job with submission_id score-2026-11-24 already exists" in said.out
+        assert standing.files("2026-11-24") == before
+
+    def test_another_one_finds_the_run_published(self, standing: Standing) -> None:
+        before = standing.files("2026-11-24")
+        said = standing.run(*standing.recipe("score", submission_id="score-2026-11-24-again"))
+        assert said.status == 0, said.out
+        assert "run 2026-11-24 has been published already" in said.out
+        assert standing.files("2026-11-24") == before
+
+
+def test_the_status_of_a_job_is_in_its_message(standing: Standing) -> None:
+    words = standing.recipe("score", submission_id="unusable", run_id="no/name")
+    said = standing.run(*words)
+    assert said.status == 1
+    assert "error: --run-id: " in said.out
+    assert "failed with exit code 2" in standing.ask(STATUS, "unusable").out
+
+
+@pytest.fixture(scope="module")
+def many_images(standing: Standing, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for picture in training_pictures(tmp_path_factory.mktemp("many"), 300, seed=2):
+        standing.put(f"many/{picture.label}-{picture.path.name}", picture.path.read_bytes())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("submitted", "many_images")
+class TestCutOff:
+    """Six hundred images, cut off once some rows are there for good, and submitted again."""
+
+    @pytest.mark.parametrize("how", ["killed", "stopped"])
+    def test_it_goes_on_where_it_stopped(self, standing: Standing, how: str) -> None:
+        end = {"killed": self.kill_driver, "stopped": self.stop}[how]
+        flags = {"input": standing.names.uri("s3://crawl/many"), "run_id": how}
+        words = [*standing.recipe("score", submission_id=how, **flags), "--lease-s", "5"]
+        place = words.index("--")
+        # One image at a time: that is slow enough to be cut off, and changes no row.
+        said = standing.run(*words[:place], "--no-wait", *words[place:], "--batch-size", "1")
+        assert said.status == 0, said.out
+        deadline = time.monotonic() + 120
+        while not any(
+            name.startswith("checkpoint/") and ".pending" not in name
+            for name in standing.listed(how)
+        ):
+            assert time.monotonic() < deadline, standing.run("ray", "job", "logs", how).out
+            time.sleep(0.2)
+        end(standing)
+        assert "_SUCCESS" not in standing.listed(how)
+        again = [*standing.recipe("score", submission_id=f"{how}-2", **flags), "--lease-s", "5"]
+        said = standing.run(*again)
+        assert said.status == 0, said.out
+        assert f"run {how} goes on where it stopped" in said.out
+        record, rows = json.loads(standing.read(how, "run.json")), standing.rows(how)
+        assert 0 < record["rows_reused"] <= 600
+        assert record["num_attempts"] == 2
+        assert len({row["uri"] for row in rows}) == len(rows) == 600
+
+    @staticmethod
+    def kill_driver(standing: Standing) -> None:
+        # The bucket has a name like no other; the job's shell and its driver say it.
+        drivers = processes_with(f"s3://{standing.names.bucket}/crawl/many")
+        assert drivers
+        for pid in drivers:
+            os.kill(pid, signal.SIGKILL)
+        wait_for_status(standing, "killed", "failed")
+
+    @staticmethod
+    def stop(standing: Standing) -> None:
+        assert standing.ask(STOP, "stopped").status == 0
+        wait_for_status(standing, "stopped", "was stopped")
+        record = json.loads(standing.read("stopped", "run.json"))
+        assert record["outcome"] in ("failed", "running")
+
+
+def wait_for_status(standing: Standing, submission_id: str, status: str) -> None:
+    deadline = time.monotonic() + 60
+    while (
+        f"Job '{submission_id}' {status}" not in (said := standing.ask(STATUS, submission_id)).out
+    ):
+        assert time.monotonic() < deadline, said.out
+        time.sleep(0.5)
+
+
+@pytest.mark.slow
+def test_a_head_with_nothing_but_ray_scores(
+    s3_server: S3Server, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    assert json.loads(submitted.files["run.json"])["versions"]["ufd-ray"] == "submitted"
-    messages = [row["error_message"] for row in rows if row["error_code"] == "empty"]
-    assert messages == [MARK]
+    """All else comes by `runtime_env.yaml` as it is: gigabytes from the package index."""
+    import ray
 
-
-def test_ray_says_nothing_in_the_log_of_the_job(submitted: Submitted) -> None:
-    assert "WARNING" not in submitted.out
-    assert "Traceback" not in submitted.out
+    folder = tmp_path_factory.mktemp("bare") / "venv"
+    subprocess.run(["python3", "-m", "venv", folder], check=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, f"ray[default]=={ray.__version__}"], check=True, timeout=600)
+    names = Names(s3_server.make_bucket(), "bare", "")
+    with start_ray_head(s3_server.environment(), folder / "bin") as head:
+        standing = Standing(head, repository, s3_server, names)
+        put_small_crawl(standing, tmp_path_factory.mktemp("pictures"))
+        for job in ("build_bank", "fit_probe", "score"):
+            said = standing.run(*standing.recipe(job))
+            assert said.status == 0, said.out
+    assert len(standing.rows("2026-11-24")) == 17

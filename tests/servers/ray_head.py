@@ -25,16 +25,10 @@ class RayHead:
     Attributes:
         address: URL of its job server.
         environment: variables of whoever talks to it; address and token are in them.
-        pid: leader of the session that all of its processes belong to.
     """
 
     address: str
     environment: dict[str, str] = field(repr=False)
-    pid: int
-
-    def job_processes(self, words: str) -> list[int]:
-        """The processes of jobs below this head whose command line has these words in it."""
-        return [pid for pid in _session(self.pid) if words in _command_line(pid)]
 
 
 @contextmanager
@@ -72,7 +66,7 @@ def start_ray_head(further: Mapping[str, str], programs: Path | None = None) -> 
                 wait_for_port(head, port, log)
                 address = f"http://127.0.0.1:{port}"
                 theirs = environment | {"RAY_API_SERVER_ADDRESS": address}
-                yield RayHead(address, theirs, head.pid)
+                yield RayHead(address, theirs)
             finally:
                 end_session(head.pid)
 
@@ -116,12 +110,3 @@ def _session(leader: int) -> list[int]:
             if int(fields[3]) == leader and fields[0] != "Z":
                 found.append(int(entry.name))
     return found
-
-
-def _command_line(pid: int) -> str:
-    try:
-        return (
-            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        )
-    except OSError:
-        return ""  # has ended meanwhile

@@ -1,0 +1,1 @@
+"""What the pages say: commands run or parse, links lead somewhere, texts exist."""

@@ -1,0 +1,28 @@
+"""Blocks that are not run as they stand, each with the reason, or with the test that runs it.
+
+Every other block of `sh`, `python` and `sql` is run by test_blocks.py: a new one runs, or fails, or
+is put down here.
+"""
+
+NOT_RUN = {
+    "README.md#ufd-ray/2": "the demo and the tests themselves; their targets are looked up",
+    "cluster/README.md#on-kubernetes": "needs a Kubernetes cluster; what is applied is checked",
+    "cluster/README.md#on-kubernetes/2": "needs a Kubernetes cluster; what is applied is checked",
+    "cluster/README.md#on-kubernetes/3": "needs a Kubernetes cluster; what is applied is checked",
+    "cluster/README.md#on-kubernetes/4": "needs a Kubernetes cluster with GPUs",
+    "docs/current.md#the-same-as-a-query/2": "DuckDB would download its extension for S3",
+    "docs/first-crawl.md#1-see-it-work": "the demo is two minutes; its target is looked up",
+    "docs/scores.md#duckdb/5": "DuckDB would download its extension for S3",
+    "docs/scores.md#athena": "needs Athena; its columns are compared with those that are written",
+    "docs/scores.md#athena/2": "needs Athena; its columns are compared with those that are written",
+    "docs/storage.md#img2datasets-shards-scored-as-they-lie": "img2dataset reads the web",
+    "docs/submitting.md#submitting-jobs-to-a-cluster": "the address and token of a cluster",
+    "docs/submitting.md#what-the-exit-status-becomes/2": "needs the AWS command line",
+}
+
+RUN_BY = {
+    "docs/scheduled-crawls.md#cron-and-a-standing-cluster/2": "tests/docs/test_nightly.py",
+    "docs/submitting.md#one-recipe-a-job": "tests/s3/test_submission.py",
+    "docs/submitting.md#what-the-exit-status-becomes": "tests/s3/test_submission.py",
+    "docs/submitting.md#to-stop-to-resume-to-roll-back": "tests/s3/test_submission.py",
+}
