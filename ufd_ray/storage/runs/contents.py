@@ -17,12 +17,13 @@ from ufd_ray.storage.foreign_errors import explain
 from ufd_ray.storage.stores import StorageOptions, open_store, s3_client
 from ufd_ray.storage.uris import parse_uri
 
+_DRAFT = r"(.*/)?\.writ(ing|able)-[0-9a-f]{32}"
 _OURS = re.compile(
     r"run\.json|report\.html|_SUCCESS"
     r"|(scores|embeddings|manifest)/part-[0-9]{5,}\.parquet"
     r"|lease/[0-9]{8,}\.json"
     r"|(parts|checkpoint)/.+"  # nobody but the run itself has any business there
-    r"|(.*/)?\.writ(ing|able)-[0-9a-f]{32}"
+    rf"|{_DRAFT}"
 )
 
 
@@ -44,6 +45,34 @@ class Stored:
     def is_ours(self) -> bool:
         """Whether it has a name that a run gives to its own files."""
         return _OURS.fullmatch(self.name) is not None
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it is what a write that was cut off has left, which no reader looks at."""
+        return re.fullmatch(_DRAFT, self.name) is not None
+
+
+def find_link(folder: str) -> str | None:
+    """The folder itself or the first one in it, if it is a link to another place; stores have none.
+
+    Raises:
+        StorageError: the folder cannot be listed.
+    """
+    location = parse_uri(folder)
+    if location.scheme != "file":
+        return None
+    path = Path(location.key)
+    try:
+        within = sorted(path.iterdir()) if path.is_dir() else []
+        links = (str(p) for p in (path, *within) if p.is_symlink() and p.is_dir())
+        return next(links, None)
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be listed: {explain(error)}") from None
+
+
+def printable(text: str) -> str:
+    """Text that may hold strangers' names, in one line that does nothing to a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def list_contents(folder: str, options: StorageOptions) -> list[Stored]:

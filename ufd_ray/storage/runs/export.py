@@ -25,10 +25,12 @@ _READ = [
     *("probe_score", "nn_vote", "nn_margin", "verdict"),
 ]
 
-# A spreadsheet takes what begins like this for a formula, and whose names these are is unknown. The
-# sign itself is marked as well, so that taking one away gives every name back.
+# A spreadsheet takes a cell that begins with one of these signs for a formula, and whose names
+# these are is unknown. A cell may begin wherever a line can be cut, not at the comma alone, and
+# behind quotes and white space. The mark is one of the signs: each that stands at such a place gets
+# one, so that taking one away at each such place gives every name back.
 _MARKED = (
-    r"""CASE WHEN regexp_matches({0}, '^[\x00-\x20=+@＝＋－＠''-]') THEN '''' || {0} ELSE {0} END"""
+    r"""regexp_replace({0}, '(^|[\x00-\x20\x7f-\x{{a0}};,|"])([=+@＝＋－＠''-])', '\1''\2', 'g')"""
 )
 _TEXT = ("uri", "member")
 # The digits of a float32, not those of the double that stands in for it.
@@ -159,7 +161,7 @@ def export_current(root: str, choice: Choice, to: str, options: StorageOptions) 
     _check_place(root, to)
     uri = join_uri(root, "current")
     document = _read_current(uri, options)
-    held = {run["run_id"] for run in document.get("runs", []) if run.get("num_rows")}
+    held = _runs_held(uri, document)
     runs = [run for run in published_runs(root, options) if run.run_id in held]
     if missing := sorted(held - {run.run_id for run in runs}):
         raise SettingsError(
@@ -233,6 +235,19 @@ def _read_current(uri: str, options: StorageOptions) -> dict[str, Any]:
     if document is None or not object_exists(join_uri(uri, "_SUCCESS"), options):
         raise SettingsError(f"--current: {uri} is not complete; make it with jobs/current.py")
     return document
+
+
+def _runs_held(uri: str, document: dict[str, Any]) -> set[str]:
+    """The runs of which `current` has rows."""
+    runs = document.get("runs")
+    for run in runs if isinstance(runs, list) else [None]:
+        told = (run.get("run_id"), run.get("num_rows")) if isinstance(run, dict) else (None, None)
+        if not (isinstance(told[0], str) and isinstance(told[1], int)):
+            raise SettingsError(
+                f"--current: {uri}/current.json does not say which runs it has rows of; make it"
+                " anew with jobs/current.py"
+            )
+    return {run["run_id"] for run in runs or [] if run["num_rows"]}
 
 
 @contextmanager

@@ -9,6 +9,7 @@ goes on with it; `_SUCCESS` goes, by which everybody else tells; then all the re
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
 _LEASE_S = 60.0
+_NUM_THREADS = 16
 _NEVER = "_NEVER"
 """Name of an object that ends no lease: what we work on has its `_SUCCESS` already."""
 
@@ -52,16 +54,26 @@ def prune(
     if not run_names(root, options):  # before anything is written to what may be a wrong place
         raise SettingsError(f"--output {root}: no run below {join_uri(root, 'runs')}/")
     # The lease of `current`: what is brought together there is not deleted at the same time.
-    with Lease(join_uri(root, "current"), options, _LEASE_S, done=_NEVER) as alone:
+    with (
+        Lease(join_uri(root, "current"), options, _LEASE_S, done=_NEVER) as alone,
+        ThreadPoolExecutor(_NUM_THREADS, thread_name_prefix="prune") as threads,
+    ):
         plan = plan_pruning(root, policy, options, now)
         for line in plan.lines():
             say(line)
-        for removal in plan.removals:
+
+        def carry_out(removal: Removal) -> str | None:
             alone.check()
             try:
                 _carry_out(removal, options)
             except LeaseError as error:
-                say(f"{removal.what} {removal.run_id}: stays after all: {error}")
+                return f"{removal.what} {removal.run_id}: stays after all: {error}"
+            return None
+
+        # At once, each run in one of them only: where a driver was killed a minute is waited.
+        for stays in threads.map(carry_out, plan.removals):
+            if stays is not None:
+                say(stays)
         alone.delete()
     return plan
 

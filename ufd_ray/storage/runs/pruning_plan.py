@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ufd_ray.errors import SettingsError
 from ufd_ray.outcome import Outcome
 from ufd_ray.storage.documents import find_document
-from ufd_ray.storage.runs.contents import Stored, list_contents
+from ufd_ray.storage.runs.contents import Stored, find_link, list_contents, printable
 from ufd_ray.storage.runs.embeddings import embedding_files
 from ufd_ray.storage.runs.folder import PRUNED
 from ufd_ray.storage.runs.history import PublishedRun, published_runs, run_names
@@ -112,6 +112,8 @@ class _Planner:
         self._stays: list[str] = []
         self._readers: dict[str, str] = {}
         """Which unfinished run reads a run's embeddings, by that one's id."""
+        self._links: dict[str, str] = {}
+        """Runs that lie, all or in part, behind a link: it, by their ids."""
 
     def plan(self) -> Plan:
         names = run_names(self._root, self._options)
@@ -119,8 +121,14 @@ class _Planner:
             raise SettingsError(
                 f"--output {self._root}: no run below {join_uri(self._root, 'runs')}/"
             )
-        published = published_runs(self._root, self._options)
-        for name in sorted({*names} - {run.run_id for run in published}):
+        for name in names:
+            if link := find_link(join_uri(self._root, "runs", name)):
+                self._links[name] = link
+                self._keep(f"run {name}: left alone, and counts for nothing here: {link} is a link")
+        found = published_runs(self._root, self._options)
+        # What a link shows may be another run once more, which stands in for nothing.
+        published = [run for run in found if run.run_id not in self._links]
+        for name in sorted({*names} - {run.run_id for run in found}):
             self._look_at_unpublished(name)
         self._look_at_published(published)
         gone = {removal.run_id for removal in self._removals}
@@ -135,6 +143,8 @@ class _Planner:
             document = find_document(uri, "run.json", f"run {name}", self._options)
         except SettingsError as error:
             return self._keep(f"{error}: left alone, since it may be anybody's")
+        if name in self._links:
+            return self._note_reads(name, document)
         found = list_contents(uri, self._options)
         if document is not None and document.get("outcome") == PRUNED:
             return self._remove_run(name, "its deletion had begun", document, found)
@@ -202,6 +212,8 @@ class _Planner:
             if named
             else "their deletion had begun"
         )
+        if named:
+            _check_files(run)
         if named or found:
             self._remove("embeddings", run.run_id, run.uri, why, run.document, found)
 
@@ -251,5 +263,17 @@ class _Planner:
         )
 
     def _keep(self, line: str) -> None:
+        line = printable(line)
         if line not in self._stays:
             self._stays.append(line)
+
+
+def _check_files(run: PublishedRun) -> None:
+    """Whether `run.json` describes its files as somebody needs who writes it anew without some."""
+    for file in run.document["files"]:
+        numbers = [file.get(name, 0) for name in ("num_rows", "num_bytes")]
+        if not (isinstance(file["name"], str) and all(isinstance(n, int) for n in numbers)):
+            raise SettingsError(
+                f"{run.uri}: run.json does not say of each file its name, num_rows and num_bytes:"
+                f" {file!r}"[:500]
+            )

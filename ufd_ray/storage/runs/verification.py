@@ -16,7 +16,7 @@ from ufd_ray.outcome import Outcome
 from ufd_ray.schema import SCORES
 from ufd_ray.storage.documents import find_document
 from ufd_ray.storage.objects import object_exists, read_object
-from ufd_ray.storage.runs.contents import list_contents
+from ufd_ray.storage.runs.contents import list_contents, printable
 from ufd_ray.storage.runs.folder import PRUNED
 from ufd_ray.storage.runs.history import run_names
 from ufd_ray.storage.runs.newest import RUN
@@ -107,7 +107,8 @@ class _Check:
         self._all_read = True
 
     def found(self, name: str) -> Verified:
-        return Verified(name, self._num_files, self._num_rows, tuple(self._faults))
+        faults = tuple(map(printable, self._faults))
+        return Verified(printable(name), self._num_files, self._num_rows, faults)
 
     def run(self) -> None:
         document = self._read_record()
@@ -177,10 +178,10 @@ class _Check:
             self._say(f"{self._record} names no file of scores")
             self._all_read = False
         try:
-            lying = {stored.name for stored in list_contents(self._uri, self._options)}
+            found = list_contents(self._uri, self._options)
         except StorageError as error:
             return self._say(str(error))
-        for name in sorted(lying - named):
+        for name in sorted({stored.name for stored in found if not stored.is_draft} - named):
             if name.startswith(("scores/", "embeddings/")):
                 self._say(f"{name}: {self._record} does not name it{_why(name, document)}")
 

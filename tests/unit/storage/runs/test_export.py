@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import csv
+import io
+import itertools
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.storage.runs.published import publish
@@ -24,6 +28,7 @@ from ufd_ray.storage import (
 from ufd_ray.storage.runs import export
 
 OPTIONS = StorageOptions()
+DATABASE = duckdb.connect()
 FLAGGED = Choice()
 EVERY = Choice(verdicts=("fake", "unsure", "real"))
 
@@ -133,10 +138,29 @@ def test_nothing_flagged_is_a_table_of_no_rows(tmp_path: Path) -> None:
     assert (tmp_path / "queue" / "flagged.csv").read_text().startswith("image_id,")
 
 
+SIGNS = "=+-@＝＋－＠"
+CUTS = ",;|\t "
+LINK = """HYPERLINK("http://x","y")"""
 HOSTILE = [
     *("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "＝1", "'=1", "'", "\x01=1"),
-    *('a,b"c', "plain", "é=1", "a\nb", "a'b", "https://x/?=1"),
+    *('a,b"c', "plain", "é=1", "a\nb", "a'b", "https://x/?=1", "a;b - c.jpg", "a;'=1", "a;''"),
+    *("s3://b/a;=cmd|'/C calc'!A0;b.jpg", f"a,={LINK}", f'a;"={LINK}', "a;;\t\r=1", "a\n\n@1"),
 ]
+
+
+def had_back(marked: str) -> str:
+    """As docs/housekeeping.md tells it."""
+    return re.sub(r"""(^|[\x00-\x20\x7f-\xa0;,|"])'""", r"\1", marked)
+
+
+def cells(text: str) -> list[str]:
+    """Whatever a spreadsheet may make of a CSV file, without the white space before it."""
+    found = []
+    for cut, quoting in itertools.product(CUTS, (csv.QUOTE_MINIMAL, csv.QUOTE_NONE)):
+        with io.StringIO(text, newline="") as file:
+            for row in csv.reader(file, delimiter=cut, quoting=quoting):
+                found += [re.sub(r"""^[\x00-\x20\x7f-\xa0"]+""", "", cell) for cell in row]
+    return found
 
 
 def test_no_name_is_a_formula_in_a_spreadsheet_and_each_can_be_had_back(tmp_path: Path) -> None:
@@ -144,19 +168,37 @@ def test_no_name_is_a_formula_in_a_spreadsheet_and_each_can_be_had_back(tmp_path
     exact, marked = exported(tmp_path, "r"), exported(tmp_path, "r", ending="csv")
     for column in ("uri", "member"):
         assert sorted(row[column] for row in exact) == sorted(HOSTILE)
-        assert sorted(row[column].removeprefix("'") for row in marked) == sorted(HOSTILE)
-        assert not {row[column][0] for row in marked} & {*"=+-@\t\r\n\x01 ＝＋－＠"}
+        assert sorted(had_back(row[column]) for row in marked) == sorted(HOSTILE)
+    text = (tmp_path / "queue" / "flagged.csv").read_bytes().decode()
+    assert not {cell for cell in cells(text) if cell.startswith(tuple(SIGNS))}
+    (row,) = (row for row in marked if "calc" in row["uri"])
+    assert row["uri"] == "s3://b/a;'=cmd|'/C calc'!A0;b.jpg".replace("|'", "|''")
+    assert {"a;b - c.jpg".replace("- ", "'- "), "plain", "https://x/?=1"} <= set(names(marked))
 
 
-@given(st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1))
+some_text = st.characters(exclude_characters="\x00", exclude_categories=["Cs"])
+hostile_text = st.text(st.sampled_from([*SIGNS, *CUTS, *"\r\n\"'\xa0\x7fa"]) | some_text)
+
+
+@given(hostile_text)
+@example('a;"=1')
+@settings(max_examples=300)
+def test_wherever_a_line_is_cut_no_cell_is_a_formula(name: str) -> None:
+    sql = f"SELECT {export._MARKED.format('$1')}"
+    ((marked,),) = DATABASE.execute(sql, [name]).fetchall()
+    assert had_back(marked) == name
+    quoted = marked.replace('"', '""')
+    assert not [c for c in cells(f'id,"{quoted}",x\r\n') if c.startswith(tuple(SIGNS))]
+
+
+@given(st.text(some_text, min_size=1))
 @settings(max_examples=10)
 def test_any_name_comes_back(name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         publish_whole(Path(folder), "r", [fake(name, 0.9)])
         assert names(exported(Path(folder), "r")) == [name]
         (row,) = exported(Path(folder), "r", ending="csv")
-    assert row["uri"].removeprefix("'") == name
-    assert row["uri"][0] not in "=+-@\t\r\n"
+    assert had_back(row["uri"]) == name
 
 
 def two_detectors(root: Path) -> None:
@@ -211,6 +253,19 @@ def test_current_that_is_made_anew_meanwhile_is_not_mixed(
     with pytest.raises(StorageError, match="was made anew while it was read; start again"):
         exported(tmp_path)
     assert not (tmp_path / "queue").exists()
+
+
+@pytest.mark.parametrize(
+    "runs", [None, 1, {}, [1], [{"run_id": "old"}], [{"run_id": [], "num_rows": 1}], [["old"]]]
+)
+def test_current_that_does_not_say_whose_rows_it_has_is_refused(
+    tmp_path: Path, runs: object
+) -> None:
+    two_detectors(tmp_path)
+    record = tmp_path / "current" / "current.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"runs": runs}))
+    with pytest.raises(SettingsError, match=r"current.json does not say which runs .*make it anew"):
+        exported(tmp_path)
 
 
 def test_runs_that_are_not_published_are_refused(tmp_path: Path) -> None:

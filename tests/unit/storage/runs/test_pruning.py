@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def make_silent(folder: Path, day: float) -> None:
 def begun(root: Path, run_id: str, day: float, **facts: Any) -> Path:
     """A run whose driver died long ago."""
     folder = publish_whole(root, run_id, images("a"), success=False)
-    change(folder, outcome="running", **facts)
+    change(folder, **{"outcome": "running", **facts})
     (folder / "parts").mkdir()
     (folder / "parts" / "1_000.parquet").write_bytes(b"rows")
     (folder / "lease").mkdir()
@@ -305,6 +306,40 @@ def test_what_is_not_ours_is_not_touched(tmp_path: Path) -> None:
     assert "bank.json" in names
 
 
+def test_a_link_is_not_followed_and_stands_in_for_nothing(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    publish_whole(root, "a", images("1"), embeddings=True)
+    (root / "runs" / "z-latest").symlink_to("a")
+    publish_whole(elsewhere, "b", images("2"), embeddings=True)
+    begun(elsewhere, "dead", 0, settings={"from_run": ["a"]})
+    begun(elsewhere, "half-deleted", 0, outcome="pruned")
+    for name in ("b", "dead", "half-deleted"):
+        (root / "runs" / name).symlink_to(elsewhere / "runs" / name)
+    partly = publish_whole(root, "partly", images("2"), embeddings=True)
+    shutil.move(partly / "embeddings", elsewhere / "kept")
+    (partly / "embeddings").symlink_to(elsewhere / "kept")
+    publish_whole(root, "new", images("2"), day=90)
+    before = everything(tmp_path)
+    policy = PruningPolicy(runs=30, embeddings=30, unfinished=7)
+    said = pruned(root, policy)
+    assert everything(tmp_path) == before
+    for name in ("b", "dead", "half-deleted", "partly/embeddings", "z-latest"):
+        link, run = root / "runs" / name, name.partition("/")[0]
+        assert f"run {run}: left alone, and counts for nothing here: {link} is a link" in said
+    assert "run a: stays: unfinished run dead scores it (--from-run)" in said
+    (root / "runs" / "dead").unlink()
+    said = pruned(root, PruningPolicy(runs=30))
+    assert everything(tmp_path) == {k: v for k, v in before.items() if "root/runs/dead" not in k}
+    assert any(line.startswith("run a: stays: of 1 images no newer run has") for line in said)
+
+
+def test_a_strangers_record_is_told_in_one_plain_line(tmp_path: Path) -> None:
+    publish_whole(tmp_path, "a", images("1"))
+    change(begun(tmp_path, "odd", 0), format_version="\x1b[2J\n0 go")
+    (line, _) = pruned(tmp_path, PruningPolicy(unfinished=7))
+    assert r"version \x1b[2J\n0 go;" in line
+
+
 # Killed anywhere, twice at once, beside others
 
 
@@ -416,6 +451,23 @@ def test_of_two_at_once_the_second_changes_nothing(tmp_path: Path) -> None:
     assert everything(tmp_path / "runs") == before
 
 
+def test_one_killed_driver_is_not_waited_for_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_whole(tmp_path, "whole", images("1"))
+    for name in "abc":
+        begun(tmp_path, name, 50)
+    carry_out, all_there = pruning._carry_out, threading.Barrier(3)
+
+    def wait_and_carry_out(removal: Any, options: StorageOptions) -> None:
+        all_there.wait(30)
+        carry_out(removal, options)
+
+    monkeypatch.setattr(pruning, "_carry_out", wait_and_carry_out)
+    pruned(tmp_path, PruningPolicy(unfinished=7))
+    assert left(tmp_path) == ["whole"]
+
+
 @pytest.fixture
 def changed_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Somebody does something between the plan and the first deletion."""
@@ -468,6 +520,19 @@ def test_a_record_without_its_files_ends_all_in_one_line(tmp_path: Path, files: 
     change(folder, files=files)
     with pytest.raises(SettingsError, match="does not say which files it has"):
         pruned(tmp_path, PruningPolicy(embeddings=30))
+
+
+@pytest.mark.parametrize("fault", [{"num_rows": "7"}, {"num_bytes": None}, {"name": 5}])
+def test_files_that_are_not_described_end_all_before_anything_goes(
+    tmp_path: Path, fault: dict[str, Any]
+) -> None:
+    folder = publish_whole(tmp_path, "a", images("1"), embeddings=True)
+    files = json.loads((folder / "run.json").read_text())["files"]
+    change(folder, files=[files[0] | fault, *files[1:]])
+    before = everything(tmp_path / "runs")
+    with pytest.raises(SettingsError, match=r"run.json does not say of each file its name, num_"):
+        pruned(tmp_path, PruningPolicy(embeddings=30))
+    assert everything(tmp_path / "runs") == before
 
 
 def test_a_place_without_runs_stays_as_it_is(tmp_path: Path) -> None:

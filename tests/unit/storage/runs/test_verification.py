@@ -95,6 +95,23 @@ def test_files_that_nobody_named_are_told_where_readers_would_read_them(
     assert fault.startswith("scores/part-00009.parquet: run.json does not name it")
 
 
+def test_what_a_write_that_was_cut_off_has_left_is_no_fault(tmp_path: Path, run: Path) -> None:
+    for folder in ("scores", "embeddings"):
+        (run / folder / f".writing-{'0f' * 16}").write_bytes(b"x")
+    assert faults(tmp_path) == []
+    (run / "scores" / ".writing-mine").write_bytes(b"x")
+    assert len(faults(tmp_path)) == 1
+
+
+def test_a_strangers_name_is_one_plain_line(tmp_path: Path, run: Path) -> None:
+    (run / "scores" / "\x1b[2Jé\nrun nightly: sound\u202e.parquet").write_bytes(b"x")
+    found = verify_run(str(tmp_path), "nightly", OPTIONS)
+    assert found.lines()[1] == (
+        r"  scores/\x1b[2Jé\nrun nightly: sound\u202e.parquet: run.json does not name it, yet"
+        " readers of the folder would read it"
+    )
+
+
 def test_rows_are_held_against_the_manifest(tmp_path: Path, run: Path) -> None:
     def swap(table: Any) -> Any:
         ids = pa.array([image_id(name) for name in ("b", "b", "z")])
