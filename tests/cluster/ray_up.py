@@ -1,39 +1,136 @@
 """What is wrong with a file for `ray up` on EC2, found without a cloud.
 
-Ray's own validator looks at the top of the file and fills in from its example what is missing; what
-goes to EC2 (`node_config`) it does not look into. So that is held against botocore's model of the
-request, and the rules by which this project's cluster is safe and starts from zero are our own.
+The file is held against the shape of one by which this project's cluster is safe and starts from
+zero: nothing in that may be left out, since Ray would fill it in from its own example, and nothing
+may be there beside it. Then Ray's validator is asked, and for what goes to EC2 (`node_config`),
+which it does not look into, botocore's model of the request. The commands that start Ray are read
+by Ray's own parser.
 """
 
 from __future__ import annotations
 
 import copy
 import re
+import shlex
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import botocore.session
-import yaml
+import click
 from botocore.model import ListShape, StringShape, StructureShape
 from botocore.validate import ParamValidator
 from jsonschema import ValidationError
 from ray.autoscaler._private.util import prepare_config, validate_config
 
+from tests.cluster.manifests import UnreadableError, parse_documents
+from tests.cluster.shapes import Shape, find_misfits
+
 FILE = Path(__file__).parents[2] / "cluster" / "ray-up-aws.yaml"
-SIZES = {"m7i.2xlarge": (8, 0), "m7i.4xlarge": (16, 0), "g6.2xlarge": (8, 1)}
-"""CPUs and GPUs of the machines that the file names."""
 
 _OWN_OF_RAY = {"SubnetIds"}  # Ray chooses one of them
-_STATED = {
-    *("cluster_name", "max_workers", "idle_timeout_minutes", "docker", "provider", "auth"),
-    *("head_node_type", "available_node_types", "initialization_commands", "setup_commands"),
-    *("head_setup_commands", "worker_setup_commands"),
-    *("head_start_ray_commands", "worker_start_ray_commands"),
+_SOME = range(1, 1000)
+
+
+def _node_config(machine: str, role: str) -> dict[str, Shape]:
+    return {
+        "InstanceType": machine,
+        # Without the next three Ray would take an image of years ago, make a group that opens
+        # port 22 to everybody, and make a role that may do anything on S3.
+        "ImageId": re.compile("ami-[0-9a-f]{17}"),
+        "SecurityGroupIds": [re.compile("sg-[0-9a-f]{17}")],
+        "IamInstanceProfile": {
+            "Arn": re.compile(rf"arn:aws:iam::\d{{12}}:instance-profile/{role}")
+        },
+        "SubnetIds": [re.compile("subnet-[0-9a-f]{17}")],
+        # IMDSv2, and not from a container with a network of its own.
+        "MetadataOptions": {
+            "HttpTokens": "required",
+            "HttpPutResponseHopLimit": 1,
+            "HttpEndpoint": "enabled",
+        },
+        "BlockDeviceMappings": [
+            {
+                "DeviceName": "/dev/sda1",
+                "Ebs": {
+                    "VolumeSize": range(100, 16385),
+                    "VolumeType": "gp3",
+                    "Encrypted": True,
+                    "DeleteOnTermination": True,
+                },
+            }
+        ],
+    }
+
+
+def _workers(machine: str, num_cpus: int, num_gpus: int) -> dict[str, Shape]:
+    # A machine that is wanted for good or only put to sleep would cost money on.
+    spot = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
+    return {
+        "min_workers": 0,
+        "max_workers": _SOME,
+        "resources": {"CPU": num_cpus, "GPU": num_gpus},
+        "node_config": {
+            **_node_config(machine, "ufd-ray-worker"),
+            "InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": spot},
+        },
+    }
+
+
+SHAPE: Shape = {
+    "cluster_name": "ufd-ray",  # the autoscaler's policy goes by it
+    "max_workers": _SOME,
+    "upscaling_speed": _SOME,
+    "idle_timeout_minutes": _SOME,
+    "docker": {
+        "image": f"rayproject/ray:{version('ray')}-py311",
+        "container_name": "ufd-ray",
+        "pull_before_run": False,
+        # Nothing else: an option may give a container the whole machine.
+        "run_options": [
+            "--ulimit=nofile=65536:65536",
+            "--env=RAY_AUTH_MODE=token",
+            "--env=RAY_USAGE_STATS_ENABLED=0",
+        ],
+    },
+    "provider": {
+        "type": "aws",
+        "region": re.compile(r"[a-z]{2}(-[a-z]+)+-\d"),
+        "use_internal_ips": True,  # or nodes are reached from outside
+        "cache_stopped_nodes": False,  # or ended nodes keep their disks
+    },
+    "auth": {"ssh_user": "ubuntu"},
+    "file_mounts": {"/home/ray/.ray/auth_token": "~/.ray/auth_token"},
+    "head_node_type": "head",
+    "available_node_types": {
+        "head": {
+            "max_workers": 0,
+            "resources": {"CPU": 0, "GPU": 0},
+            "node_config": _node_config("m7i.2xlarge", "ufd-ray-head"),
+        },
+        "gpu": _workers("g6.2xlarge", 8, 1),
+        "decode": _workers("m7i.4xlarge", 16, 0),
+    },
+    "initialization_commands": [],
+    "setup_commands": [],
+    "head_setup_commands": [],
+    "worker_setup_commands": [],
+    "head_start_ray_commands": ["ray stop", str],
+    "worker_start_ray_commands": ["ray stop", str],
 }
-"""What Ray would take from its own example otherwise."""
-_INSTALLS = re.compile(r"\b(pip|pip3|conda|uv|apt|apt-get|curl|wget)\b")
+_STARTS: dict[str, Shape] = {
+    "head_start_ray_commands": {
+        "head": True,
+        "port": 6379,
+        "object_manager_port": 8076,
+        "dashboard_host": "127.0.0.1",  # the job port, for a tunnel alone
+        "autoscaling_config": "~/ray_bootstrap_config.yaml",  # without it no worker ever starts
+    },
+    "worker_start_ray_commands": {"address": "$RAY_HEAD_IP:6379", "object_manager_port": 8076},
+}
+"""The options of each `ray start`."""
 
 
 def check_ray_up_file() -> list[str]:
@@ -43,65 +140,74 @@ def check_ray_up_file() -> list[str]:
 
 def find_faults(text: str) -> list[str]:
     """Everything that is wrong with such a file: with its form, then with what it asks for."""
-    config = yaml.safe_load(text)
-    if not isinstance(config, dict):
+    try:
+        documents = parse_documents(text)
+    except UnreadableError as error:
+        return [str(error)]
+    if len(documents) != 1 or not isinstance(documents[0], dict):
         return ["the file is no mapping"]
-    missing = [f"{name} is missing: Ray would take its example's" for name in _STATED - set(config)]
-    if missing:
-        return sorted(missing)
+    return find_config_faults(documents[0])
+
+
+def find_config_faults(config: dict[str, Any]) -> list[str]:
+    """The same of a file that has been read."""
+    if misfits := list(find_misfits(SHAPE, config)):
+        return misfits
+    return [*faults_for_ray(config), *_starts(config), *_by_ec2(config)]
+
+
+def faults_for_ray(config: dict[str, Any]) -> Iterator[str]:
+    """What Ray's own validator refuses of it."""
     try:
         validate_config(prepare_config(copy.deepcopy(config)))
     except ValidationError as error:
-        return [f"{'.'.join(map(str, error.absolute_path)) or 'the file'}: {error.message}"]
+        yield f"{'.'.join(map(str, error.absolute_path)) or 'the file'}: {error.message}"
     except Exception as error:  # noqa: BLE001 (its validator raises whatever it stumbles over)
-        return [f"Ray refuses it: {type(error).__name__}: {error}"]
-    found = [*_cluster(config)]
+        yield f"Ray refuses it: {type(error).__name__}: {error}"
+
+
+def _starts(config: dict[str, Any]) -> Iterator[str]:
+    for name, expected in _STARTS.items():
+        try:
+            options = read_ray_start(config[name][-1])
+        except (ValueError, click.ClickException) as error:
+            said = error.format_message() if isinstance(error, click.ClickException) else error
+            yield f"{name}: {said}"
+        else:
+            yield from find_misfits(expected, options, name)
+
+
+def read_ray_start(command: str) -> dict[str, Any]:
+    """The options that such a command gives, as Ray reads them.
+
+    Raises:
+        ValueError: it is no `ray start`.
+        click.ClickException: `ray start` has no such option, or no such value of it.
+    """
+    from ray.scripts.scripts import start
+
+    words = shlex.split(command)
+    if words[:2] != ["ray", "start"]:
+        raise ValueError(f"expected `ray start`, got {command!r}")
+    context = start.make_context("ray start", words[2:])
+    given = click.core.ParameterSource.COMMANDLINE
+    values = context.params.items()
+    return {name: one for name, one in values if context.get_parameter_source(name) is given}
+
+
+def _by_ec2(config: dict[str, Any]) -> Iterator[str]:
     for name, node_type in config["available_node_types"].items():
-        is_head = name == config["head_node_type"]
-        node_config = node_type["node_config"]
-        told = [*_request(node_config)] or [*_node(node_config), *_size(node_type, is_head)]
-        if not is_head:
-            told += _from_zero(node_type)
-        found += [f"available_node_types.{name}.{line}" for line in told]
-    return found
+        for fault in faults_for_ec2(node_type["node_config"]):
+            yield f"available_node_types.{name}.node_config: {fault}"
 
 
-def _cluster(config: dict[str, Any]) -> Iterator[str]:
-    for name, commands in config.items():
-        for command in commands if name.endswith("_commands") else []:
-            if _INSTALLS.search(command):
-                yield f"{name}: {command!r} installs something while a node starts"
-    head = " ".join(config["head_start_ray_commands"])
-    if "--dashboard-host=127.0.0.1" not in head:
-        yield "head_start_ray_commands: the job port has to listen on 127.0.0.1 alone"
-    if "--autoscaling-config=" not in head:
-        yield "head_start_ray_commands: without --autoscaling-config no worker ever starts"
-    if not re.fullmatch(r"\S+(:[\w.-]*\d[\w.-]*|@sha256:[0-9a-f]{64})", config["docker"]["image"]):
-        yield f"docker.image: {config['docker']['image']} is no version"
-    for option in ("--env=RAY_AUTH_MODE=token", "--env=RAY_USAGE_STATS_ENABLED=0"):
-        if option not in config["docker"].get("run_options", []):
-            yield f"docker.run_options: {option} is missing"
-    if config["provider"].get("cache_stopped_nodes") is not False:
-        yield "provider.cache_stopped_nodes: has to be false, or ended nodes keep their disks"
-    if config["provider"].get("use_internal_ips") is not True:
-        yield "provider.use_internal_ips: has to be true, or nodes are reached from outside"
-
-
-def _request(node_config: dict[str, Any]) -> Iterator[str]:
-    """What EC2 would refuse of it."""
-    if not isinstance(node_config.get("SubnetIds"), list):
-        yield "node_config.SubnetIds: expected a list"
+def faults_for_ec2(node_config: dict[str, Any]) -> list[str]:
+    """What EC2 would refuse of a request for such a machine."""
     request = {name: value for name, value in node_config.items() if name not in _OWN_OF_RAY}
-    if given := {"MinCount", "MaxCount"} & set(request):
-        yield f"node_config.{min(given)}: Ray gives it"
-        return
     request |= {"MinCount": 1, "MaxCount": 1}
     shape = _run_instances()
     report = ParamValidator().validate(request, shape).generate_report()
-    for line in report.splitlines():
-        yield f"node_config: {line}"
-    if not report:
-        yield from (f"node_config{line}" for line in _unknown_words(request, shape))
+    return report.splitlines() or list(_unknown_words(request, shape))
 
 
 @cache
@@ -121,36 +227,3 @@ def _unknown_words(value: Any, shape: Any, path: str = "") -> Iterator[str]:
                 yield from _unknown_words(member, shape.member, f"{path}[{number}]")
         case StringShape() if shape.enum and value not in shape.enum:
             yield f"{path}: {value!r} is none that EC2 knows"
-
-
-def _node(node_config: dict[str, Any]) -> Iterator[str]:
-    metadata = node_config.get("MetadataOptions", {})
-    if metadata.get("HttpTokens") != "required" or metadata.get("HttpPutResponseHopLimit") != 1:
-        yield "node_config.MetadataOptions: IMDSv2 has to be required, with a hop limit of 1"
-    if "Arn" not in node_config.get("IamInstanceProfile", {}):
-        yield "node_config.IamInstanceProfile: Ray would make a role that may do anything on S3"
-    if not node_config.get("SecurityGroupIds"):
-        yield "node_config.SecurityGroupIds: Ray would make a group that opens port 22 to everybody"
-    if not re.fullmatch(r"ami-[0-9a-f]{17}", node_config.get("ImageId", "")):
-        yield "node_config.ImageId: Ray would take an image of years ago"
-    disks = node_config.get("BlockDeviceMappings", [])
-    if not disks or not all(disk.get("Ebs", {}).get("Encrypted") for disk in disks):
-        yield "node_config.BlockDeviceMappings: every disk has to be encrypted"
-
-
-def _size(node_type: dict[str, Any], is_head: bool) -> Iterator[str]:
-    machine, resources = node_type["node_config"]["InstanceType"], node_type["resources"]
-    if machine not in SIZES:
-        yield f"node_config.InstanceType: {machine} is not in the check's table of sizes"
-        return
-    num_cpus, num_gpus = SIZES[machine]
-    expected = {"CPU": 0 if is_head else num_cpus, "GPU": num_gpus}
-    if resources != expected:
-        yield f"resources: {resources}; expected {expected} on {machine}"
-
-
-def _from_zero(node_type: dict[str, Any]) -> Iterator[str]:
-    if node_type.get("min_workers") != 0 or not node_type.get("max_workers"):
-        yield "min_workers: has to be 0, and max_workers more"
-    if node_type["node_config"].get("InstanceMarketOptions", {}).get("MarketType") != "spot":
-        yield "node_config.InstanceMarketOptions: workers are spot"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
-import ufd_ray
 from tests.cluster.containerfile import (
+    EXPECTED,
     FILE,
     ROOT,
     check_containerfile,
     environment,
     find_faults,
+    find_unexpected,
     instructions,
 )
 
@@ -30,32 +30,79 @@ def test_the_file_can_be_used() -> None:
     assert check_containerfile() == []
 
 
-TWINS = {
+LINTED = {
     "a misspelt instruction": ("WORKDIR /home", "WORKDIRR /home", "DL1000"),
     "a base that moves": ("FROM ${BASE} AS", "FROM rayproject/ray AS", "DL3006"),
-    "the newest base": ("ray:2.60.0-py311\n", "ray:latest\n", "another Ray"),
-    "another Ray": ("ray:2.60.0-py311\n", "ray:2.59.0-py311\n", "another Ray"),
     "root at the end": ("/home/ray\nUSER 1000:100", "/home/ray\nUSER root", "DL3002"),
-    "root by number": ("/home/ray\nUSER 1000:100", "/home/ray\nUSER 0:0", "number"),
-    "no user by number": ("/home/ray\nUSER 1000:100", "/home/ray\nUSER ray", "number"),
-    "a second list of packages": ("RUN sed", "RUN pip install timm==1.0.31 && sed", "packages"),
     "packages without a version": ("RUN sed", "RUN pip install torch && sed", "DL3013"),
     "a cache in the image": ("--no-cache-dir ", "", "DL3042"),
-    "a script from the net": ("RUN sed", "RUN curl https://example.org/x | sh && sed", "by hand"),
-    "an archive from the net": ("COPY LICENSE", "ADD https://example.org/x.tar", "ADD"),
-    "a secret": ("TZ=UTC", "AWS_SECRET_ACCESS_KEY=x", "a secret"),
-    "an unset variable of the jobs": ("PROGRESS_BARS=1", "PROGRESS_BARS=0", "PROGRESS_BARS is 0"),
     "a stage that is not there": ("COPY LICENSE", "COPY --from=other LICENSE", "DL3022"),
-}  # fmt: skip
-"""What is replaced at its first place, by what, and what is said of it."""
+}
+END = "WORKDIR /home/ray\nUSER 1000:100\n"
+SPOILT = {
+    "the newest base": ("ray:2.60.0-py311\n", "ray:latest\n"),
+    "another Ray": ("ray:2.60.0-py311\n", "ray:2.59.0-py311\n"),
+    "another Python": ("ray:2.60.0-py311\n", "ray:2.60.0-py312\n"),
+    "weights by default": ("WEIGHTS=mounted", "WEIGHTS=baked"),
+    "root by number": (END, END.replace("1000:100", "0:0")),
+    "no user by number": (END, END.replace("1000:100", "ray")),
+    "root after all": (END, f"{END}USER 0\n"),
+    "an entry point": (END, f'{END}ENTRYPOINT ["python"]\n'),
+    "a command": (END, f'{END}CMD ["bash"]\n'),
+    "a command in small letters": (END, f'{END}cmd ["bash"]\n'),
+    "a health check": (END, f"{END}HEALTHCHECK CMD true\n"),
+    "a port": (END, f"{END}EXPOSE 8265\n"),
+    "a stage more": (END, f"{END}FROM code AS last\n"),
+    "a line less": (END, END.partition("\n")[0] + "\n"),
+    "a second list of packages": ("RUN sed", "RUN pip install timm==1.0.31 && sed"),
+    "no packages": (" && pip install --no-cache-dir --requirement /tmp/packages.txt", " && true"),
+    "a script from the net": ("RUN sed", "RUN curl https://example.org/x | sh && sed"),
+    "an archive from the net": ("COPY LICENSE", "ADD https://example.org/x.tar"),
+    "everything copied": ("COPY jobs /opt/ufd-ray/jobs", "COPY . /opt/ufd-ray"),
+    "copied to another place": ("COPY jobs /opt/ufd-ray/jobs", "COPY jobs /srv/jobs"),
+    "code that jobs can change": ("COPY jobs", "COPY --chown=1000:100 jobs"),
+    "code for all to change": ("RUN sed", "RUN chmod 777 /opt && sed"),
+    "code that is not found": ("PYTHONPATH=/opt/ufd-ray", "PYTHONPATH=/srv"),
+    "reports to others": ("STATS_ENABLED=0", "STATS_ENABLED=1"),
+    "a secret": ("TZ=UTC", "TZ=UTC AWS_SECRET_ACCESS_KEY=x"),
+    "a check less": ("assert ray.__version__ == '2.60.0', ray.__version__", "pass"),
+}
+JOINED = {
+    "an unset variable of the jobs": ("PROGRESS_BARS=1", "PROGRESS_BARS=0", "PROGRESS_BARS is 0"),
+    "another reader of the file": ("# The image", "# syntax=example.org/x\n# The", "another way"),
+}
+"""What is replaced at its first place, by what, and (but in SPOILT) what is said of it."""
 
 
-@pytest.mark.parametrize("name", TWINS)
+@pytest.mark.parametrize("name", [*LINTED, *JOINED])
 def test_a_spoilt_file_is_refused(text: str, name: str) -> None:
-    old, new, said = TWINS[name]
+    old, new, said = (LINTED | JOINED)[name]
     assert old in text
     found = find_faults(text.replace(old, new, 1))
     assert any(said in line for line in found), found
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_what_is_not_expected_is_refused(text: str, name: str) -> None:
+    """By this project's list alone, whatever the linter says."""
+    old, new = SPOILT[name]
+    joined = text.replace("\\\n    &&", "&&")  # as one line of a shell has it
+    assert list(find_unexpected(joined)) == []
+    assert old in joined
+    assert list(find_unexpected(joined.replace(old, new, 1)))
+
+
+def test_every_instruction_and_every_word_of_it_counts() -> None:
+    file = [" ".join(one) for one in EXPECTED]
+    assert list(find_unexpected("\n".join(file))) == []
+    for number, line in enumerate(file):
+        without = file[:number] + file[number + 1 :]
+        assert list(find_unexpected("\n".join(without))), line
+        words = line.split()
+        for place in range(len(words)):
+            spoilt = " ".join([*words[:place], words[place] + "s", *words[place + 1 :]])
+            twin = [*file[:number], spoilt, *file[number + 1 :]]
+            assert list(find_unexpected("\n".join(twin))), spoilt
 
 
 def test_it_installs_what_jobs_are_given(text: str, tmp_path: Path) -> None:
@@ -83,8 +130,3 @@ def test_what_writes_writes_below_tmp_or_home(text: str) -> None:
     homes = {name: path for name, path in found.items() if name.endswith("HOME")}
     assert len(homes) == 4
     assert all(path.startswith(("/tmp/", "/home/ray")) for path in homes.values())
-
-
-def test_versions_are_the_projects(text: str) -> None:
-    assert f'image.version="{ufd_ray.__version__}"' in text
-    assert f"assert ray.__version__ == '{version('ray')}'" in text
