@@ -10,8 +10,11 @@ from typing import Any
 
 import yaml
 
+from tests.cluster.access_tables import EXPECTED
 from tests.cluster.manifests import Document
+from tests.cluster.shapes import find_misfits
 from tests.cluster.workloads import find_pods
+from ufd_ray import __version__
 
 ROOT = Path(__file__).parents[2]
 _NODE_CREDENTIALS = ip_address("169.254.169.254")
@@ -27,6 +30,7 @@ def find_access_faults(documents: list[Document]) -> Iterator[str]:
     yield from _roles(documents)
     yield from _policies(documents)
     yield from _budgets(documents)
+    yield from _tables(documents)
     yield from _cloud(documents)
 
 
@@ -152,11 +156,20 @@ def _cloud(documents: list[Document]) -> Iterator[str]:
         if one["kind"] == "ConfigMap" and "AWS_REGION" not in one["data"]:
             yield f"ConfigMap {name}: no AWS_REGION"
     for pod in find_pods(documents):
-        if "/" not in str(pod.containers[0].get("image")):
-            yield f"{pod.where}: the image has no registry"
+        image = str(pod.containers[0].get("image"))
+        if "/" not in image or not image.endswith(f":{__version__}"):
+            yield f"{pod.where}: {image} is not a registry's image of version {__version__}"
         lasts = pod.spec.get("nodeSelector", {}).get("karpenter.sh/capacity-type")
         if pod.runs_ray and lasts != ("on-demand" if pod.where.endswith("head") else "spot"):
             yield f"{pod.where}: on a machine of the kind {lasts!r}"
+
+
+def _tables(documents: list[Document]) -> Iterator[str]:
+    for kind, (field, expected) in EXPECTED.items():
+        found = {
+            one["metadata"]["name"]: one.get(field) for one in documents if one["kind"] == kind
+        }
+        yield from (f"{kind} {misfit}" for misfit in find_misfits(expected, found))
 
 
 def _budgets(documents: list[Document]) -> Iterator[str]:

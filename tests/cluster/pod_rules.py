@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from tests.cluster.manifests import Document
 from tests.cluster.quantities import parse_quantity
+from tests.cluster.shapes import find_misfits
 from tests.cluster.workloads import Pod, find_pods
 
 _POD = {"runAsNonRoot": True, "runAsUser": 1000, "runAsGroup": 100, "fsGroup": 100}
@@ -25,6 +26,36 @@ _VOLUMES = {"emptyDir", "projected"}
 _PART_OF = ("app.kubernetes.io/part-of", "ufd-ray")
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+_HEALTH = {
+    "head": {"path": "/api/gcs_healthz", "port": 8265},
+    "worker": {"path": "/api/local_raylet_healthz", "port": 52365},
+}
+"""What Ray's head and its other nodes answer when they are well."""
+_TOKEN_VOLUME = {
+    "name": "kubernetes-api",
+    "projected": {
+        "sources": [
+            {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}},
+            {
+                "configMap": {
+                    "name": "kube-root-ca.crt",
+                    "items": [{"key": "ca.crt", "path": "ca.crt"}],
+                }
+            },
+            {
+                "downwardAPI": {
+                    "items": [
+                        {"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}
+                    ]
+                }
+            },
+        ]
+    },
+}
+"""As the kubelet would mount it; clients look for these three names."""
+_ONLY = [{"name": "HOME", "value": "/tmp"}]
+_KUBERAYS = ("command", "args", "lifecycle")
+_SUBMITTER = ("app.kubernetes.io/component", "submitter")
 
 
 def find_pod_faults(documents: list[Document]) -> Iterator[str]:
@@ -59,6 +90,11 @@ def _locks(pod: Pod) -> Iterator[str]:
     for key in _NEVER:
         if key in pod.spec:
             yield f"{key} opens the node to the pod"
+    for key in ("initContainers", "ephemeralContainers"):
+        if key in pod.spec:
+            yield f"{key}: containers that nothing here has looked at"
+    if not pod.runs_ray and _SUBMITTER not in pod.labels.items():
+        yield f"not labelled as {'='.join(_SUBMITTER)}, so no policy lets it reach the head"
     if pod.spec.get("automountServiceAccountToken") is not False:
         yield "automountServiceAccountToken is not false"
     for container in pod.containers:
@@ -91,24 +127,20 @@ def _references(pod: Pod, accounts: set[str], configs: set[str]) -> Iterator[str
             yield f"{container['name']}: nowhere to write: no volume at /tmp"
         if pod.runs_ray and container is pod.containers[0] and "/dev/shm" not in paths:
             yield f"{container['name']}: no volume at /dev/shm for the object store"
-        if {"name": "HOME", "value": "/tmp"} not in container.get("env", []):
-            yield f"{container['name']}: HOME is not /tmp, and the image's is not writable"
+        if container.get("env") != _ONLY:
+            yield f"{container['name']}: its own variables are not {_ONLY}; others are in the map"
+        for key in _KUBERAYS:
+            if key in container:
+                yield f"{container['name']}: {key} is KubeRay's to say"
         taken = [one.get("configMapRef", {}).get("name") for one in container.get("envFrom", [])]
         if len(taken) != 1 or taken[0] not in configs:
             yield f"{container['name']}: environment from {taken}, not from one of {configs}"
-        for one in container.get("env", []):
-            if "valueFrom" in one:
-                yield f"{container['name']}: {one['name']} comes from a secret or the pod"
     for name, volume in volumes.items():
         kinds = volume.keys() - {"name"}
         if len(kinds) != 1 or not kinds <= _VOLUMES:
             yield f"volume {name}: {sorted(kinds)} is not one of {sorted(_VOLUMES)}"
-        for source in volume.get("projected", {}).get("sources", []):
-            if "configMap" in source and "name" not in source["configMap"]:
-                yield f"volume {name}: a configMap without name"
-            for item in source.get("downwardAPI", {}).get("items", []):
-                if "fieldRef" not in item:
-                    yield f"volume {name}: a downwardAPI item without fieldRef"
+        if "projected" in volume:
+            yield from (f"volume {name}: {fault}" for fault in find_misfits(_TOKEN_VOLUME, volume))
         if "emptyDir" in kinds and "sizeLimit" not in volume["emptyDir"]:
             yield f"volume {name}: may fill the node's disk: no sizeLimit"
         if name not in mounted:
@@ -132,11 +164,10 @@ def _bounds(pod: Pod) -> Iterator[str]:
 def _probes(pod: Pod) -> Iterator[str]:
     if not pod.runs_ray:
         return
-    container = pod.containers[0]
+    container, expected = pod.containers[0], _HEALTH[pod.labels["ray.io/node-type"]]
     for name in _PROBES:
-        asked = container.get(name, {}).get("httpGet", {})
-        if not isinstance(asked.get("port"), int) or not asked.get("path"):
-            yield f"{container['name']}: {name} asks no path of no port by HTTP"
+        if container.get(name, {}).get("httpGet") != expected:
+            yield f"{container['name']}: {name} does not ask {expected} by HTTP"
 
 
 def _names(documents: list[Document], kind: str) -> set[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from tests.cluster.manifests import Document
@@ -123,6 +124,8 @@ def _job(job: Document, nightly: bool) -> Iterator[str]:
         yield "submissionMode is not K8sJobMode, whose pod the rest is written for"
     if job["submitterPodTemplate"]["spec"].get("restartPolicy") not in ("Never", "OnFailure"):
         yield "submitter: restartPolicy has to be Never or OnFailure, as of any Job's pod"
+    if job.get("suspend"):
+        yield "suspend: it would wait for somebody to let it go"
     if "runtimeEnvYAML" in job:
         yield "runtimeEnvYAML: the image has all that a job needs"
     command = job.get("entrypoint", "")
@@ -141,6 +144,12 @@ def _job(job: Document, nightly: bool) -> Iterator[str]:
     except SettingsError as error:
         yield f"entrypoint: {error}"
         return
+    if settings.dry_run or settings.limit is not None:
+        yield "entrypoint: --dry-run or --limit: what is shipped scores all there is"
+    if nightly and settings.run_id != "2026-11-24":
+        yield f"entrypoint: the run id is more than {TODAY}"
+    yield from _buckets("reader", [*settings.input, settings.bank, settings.probe])
+    yield from _buckets("writer", [settings.output])
     if settings.run_id is None:
         yield "entrypoint: without --run-id an attempt cannot go on where the last one stopped"
     if settings.device != "cuda":
@@ -149,7 +158,17 @@ def _job(job: Document, nightly: bool) -> Iterator[str]:
         yield "entrypoint: a nightly run is --incremental and has --keep-embeddings"
 
 
+def _buckets(role: str, places: list[str | None]) -> Iterator[str]:
+    """What the policies of cluster/policies would not allow to a job's places."""
+    allowed = (ROOT / "cluster" / "policies" / f"{role}.json").read_text(encoding="utf-8")
+    for place in filter(None, places):
+        if f'"arn:aws:s3:::{urlsplit(place).netloc}/*"' not in allowed:
+            yield f"entrypoint: {place} is in no bucket of policies/{role}.json"
+
+
 def _nights(cron_job: Document) -> Iterator[str]:
+    if cron_job.get("suspend"):
+        yield "suspend: no night would come"
     try:
         starts_at_min = parse_daily_schedule(cron_job["schedule"])
     except ValueError as error:
