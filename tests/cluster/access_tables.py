@@ -1,4 +1,4 @@
-"""Who may talk to whom and do what, word for word: a rule that is lost or spoilt opens or breaks it.
+"""Who may talk to whom and do what, word for word: a rule that is lost opens or breaks it.
 
 A policy that meets nobody is no error to Kubernetes, and neither is a right to what does not exist.
 So these files are held to tables, and whoever changes one says so here as well.

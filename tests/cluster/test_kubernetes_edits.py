@@ -1,4 +1,4 @@
-"""Edits of cluster/kubernetes that stay valid to Kubernetes, and would cost a night or open a door."""
+"""Edits of cluster/kubernetes that Kubernetes would take, and that cost a night or open a door."""
 
 from __future__ import annotations
 
