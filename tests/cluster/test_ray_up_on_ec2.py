@@ -18,6 +18,8 @@ from tests.cluster.policies import load
 from tests.cluster.ray_up import FILE
 from tests.servers.moto import start_moto
 
+pytestmark = pytest.mark.slow
+
 REGION = "us-east-1"
 RIGHTS = [action for statement in load("autoscaler")["Statement"] for action in statement["Action"]]
 
