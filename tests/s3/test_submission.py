@@ -214,16 +214,20 @@ def test_the_status_of_a_job_is_in_its_message(standing: Standing) -> None:
     assert "failed with exit code 2" in standing.ask(STATUS, "unusable").out
 
 
+NUM_MANY = 1800
+"""Seven blocks: after the first one there is work left for longer than `ray job stop` takes."""
+
+
 @pytest.fixture(scope="module")
 def many_images(standing: Standing, tmp_path_factory: pytest.TempPathFactory) -> None:
-    for picture in training_pictures(tmp_path_factory.mktemp("many"), 300, seed=2):
+    for picture in training_pictures(tmp_path_factory.mktemp("many"), NUM_MANY // 2, seed=2):
         standing.put(f"many/{picture.label}-{picture.path.name}", picture.path.read_bytes())
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("submitted", "many_images")
 class TestCutOff:
-    """Six hundred images, cut off once some rows are there for good, and submitted again."""
+    """Many images, cut off once some rows are there for good, and submitted again."""
 
     @pytest.mark.parametrize("how", ["killed", "stopped"])
     def test_it_goes_on_where_it_stopped(self, standing: Standing, how: str) -> None:
@@ -248,9 +252,9 @@ class TestCutOff:
         assert said.status == 0, said.out
         assert f"run {how} goes on where it stopped" in said.out
         record, rows = json.loads(standing.read(how, "run.json")), standing.rows(how)
-        assert 0 < record["rows_reused"] <= 600
+        assert 0 < record["rows_reused"] <= NUM_MANY
         assert record["num_attempts"] == 2
-        assert len({row["uri"] for row in rows}) == len(rows) == 600
+        assert len({row["uri"] for row in rows}) == len(rows) == NUM_MANY
 
     @staticmethod
     def kill_driver(standing: Standing) -> None:
