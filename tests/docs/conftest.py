@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,18 +53,20 @@ def pages_bucket(
     return Room(Names(bucket, "models"), client)
 
 
+@contextmanager
+def _logged_in(server: S3Server) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment().items():
+            patch.setenv(name, value)
+        yield
+
+
 def _score(room: Room, *flags: str) -> None:
     from ufd_ray.pipeline.score import score
 
-    given = [
-        "--bank",
-        "s3://models/bank",
-        "--probe",
-        "s3://models/probe",
-        "--output",
-        "s3://scores",
-    ]
-    ended = run_here(ScoreSettings, score, *room.names.words([*given, *flags]))
+    models = ("--bank", "s3://models/bank", "--probe", "s3://models/probe")
+    words = room.names.words([*models, "--output", "s3://scores", *flags])
+    ended = run_here(ScoreSettings, score, *words)
     assert ended.status == 0, ended.err
 
 
@@ -74,9 +77,7 @@ def published(pages_bucket: Room, s3_server: S3Server) -> Room:
 
     room = Room(Names(pages_bucket.names.bucket, "published"), pages_bucket.client)
     room.furnish(pages_bucket)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in s3_server.environment().items():
-            patch.setenv(name, value)
+    with _logged_in(s3_server):
         _score(room, "--input", "s3://crawl/2026-11-24", "--run-id", "2026-11-24")
         write_current(room.names.uri("s3://scores"), 1000, StorageOptions())
     return room
@@ -87,9 +88,7 @@ def kept(pages_bucket: Room, s3_server: S3Server) -> Room:
     """The models, and two runs that kept their embeddings."""
     room = Room(Names(pages_bucket.names.bucket, "kept"), pages_bucket.client)
     room.furnish(pages_bucket)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in s3_server.environment().items():
-            patch.setenv(name, value)
+    with _logged_in(s3_server):
         for run_id, images in (("2026-11-23", "labelled"), ("2026-11-24", "2026-11-24")):
             inputs = ("--input", f"s3://crawl/{images}")
             _score(room, *inputs, "--run-id", run_id, "--keep-embeddings")
