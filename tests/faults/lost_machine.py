@@ -10,10 +10,9 @@ import ray
 from ray.cluster_utils import Cluster
 
 from ufd_ray.command_line import read_settings, run_job
-from ufd_ray.pipeline.inputs import storage_options
 from ufd_ray.pipeline.score import score
 from ufd_ray.settings import ScoreSettings
-from ufd_ray.storage import RunFolder, list_folder
+from ufd_ray.storage import RunFolder, StorageOptions, list_folder
 
 _ROOM = 150 * 2**20
 
@@ -27,7 +26,7 @@ def main() -> None:
     victim = cluster.add_node(num_cpus=2, object_store_memory=_ROOM)
     ray.init(address=cluster.address, log_to_driver=False)
 
-    run = RunFolder(settings.output, settings.run_id or "", storage_options(settings))
+    run = RunFolder(settings.output, settings.run_id or "", StorageOptions.of(settings))
 
     def lose() -> None:
         while not list_folder(run.checkpoint, run.options):

@@ -17,7 +17,7 @@ from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.flow import make_flow
-from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse, storage_options
+from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
 from ufd_ray.pipeline.placement import Placement
 from ufd_ray.pipeline.progress import progress_lines, start_tally
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
@@ -45,7 +45,7 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
         SettingsError: the settings cannot be used; nothing was encoded.
         UfdError: the job failed; there is no bank.
     """
-    storage = storage_options(settings)
+    storage = StorageOptions.of(settings)
     check_apart(settings.input, settings.output)
     spec = EncoderSpec.parse(settings.encoder)
     fingerprint = settings.fingerprint()

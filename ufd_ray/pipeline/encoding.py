@@ -23,7 +23,6 @@ from ufd_ray.encoders import (
 )
 from ufd_ray.errors import ErrorCode, ModelError, SettingsError, UfdError
 from ufd_ray.pipeline.cluster import Cluster, this_node
-from ufd_ray.pipeline.inputs import storage_options
 from ufd_ray.pipeline.placement import Pool
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import pixel_batch, put_errors
@@ -84,7 +83,7 @@ def plan_encoder(
         SettingsError: the device or precision cannot be had, or `--weights` is not there.
     """
     source = settings.weights or (spec.weights if spec.kind == "file" else None)
-    if source is not None and not object_exists(source, storage_options(settings)):
+    if source is not None and not object_exists(source, StorageOptions.of(settings)):
         raise SettingsError(f"there are no weights at {source}; --weights FILE says where they are")
     choice = resolve_device(
         settings.device,

@@ -27,7 +27,6 @@ from ufd_ray.errors import IdentityError, SettingsError
 from ufd_ray.evaluation import accuracy_at, average_precision
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import join_cluster
-from ufd_ray.pipeline.inputs import storage_options
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.waiting import wait_for_machine
 from ufd_ray.settings import FitProbeSettings
@@ -66,7 +65,7 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
         SettingsError: the settings cannot be used.
         UfdError: the fit failed; there is no probe.
     """
-    storage = storage_options(settings)
+    storage = StorageOptions.of(settings)
     bank = read_bank_info(settings.bank, storage)
     try:
         encoder = EncoderIdentity.from_dict(bank.encoder)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from ufd_ray.errors import SettingsError
 from ufd_ray.images import DecodeLimits, Sandbox
 from ufd_ray.schema import FAKE, REAL
-from ufd_ray.settings import ImageSettings, JobSettings, PreprocessMode
+from ufd_ray.settings import ImageSettings, PreprocessMode
 from ufd_ray.storage import (
     Fetched,
     FetchLimits,
@@ -29,11 +29,6 @@ from ufd_ray.storage import (
 
 _NUM_NAMED = 5
 _KNOWN = ["uri", "member", "offset", "etag", "size_bytes"]
-
-
-def storage_options(settings: JobSettings) -> StorageOptions:
-    """How a job reaches storage."""
-    return StorageOptions.of(settings)
 
 
 def check_apart(inputs: list[str], output: str) -> None:

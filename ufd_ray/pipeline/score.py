@@ -8,13 +8,13 @@ from ufd_ray.encoders import EncoderSpec
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
-from ufd_ray.pipeline.inputs import check_apart, storage_options
+from ufd_ray.pipeline.inputs import check_apart
 from ufd_ray.pipeline.pairing import Detectors
 from ufd_ray.pipeline.ray_errors import our_errors_only
 from ufd_ray.pipeline.recalling import plan_recall
 from ufd_ray.pipeline.run import Run, say_published
 from ufd_ray.settings import ScoreSettings
-from ufd_ray.storage import RunFolder, find_runs, new_run_id
+from ufd_ray.storage import RunFolder, StorageOptions, find_runs, new_run_id
 
 
 def score(settings: ScoreSettings) -> Outcome:
@@ -24,7 +24,7 @@ def score(settings: ScoreSettings) -> Outcome:
         SettingsError: the settings cannot be used; nothing was scored.
         UfdError: the run failed; nothing was published, and its `run.json` says so.
     """
-    storage = storage_options(settings)
+    storage = StorageOptions.of(settings)
     check_apart(settings.input, settings.output)
     detectors = Detectors.read(settings, storage)
     folder = RunFolder(settings.output, settings.run_id or new_run_id(), storage)
@@ -40,7 +40,7 @@ def score(settings: ScoreSettings) -> Outcome:
 def _plan(settings: ScoreSettings, detectors: Detectors, cluster: Cluster) -> EncoderPlan:
     encoder = detectors.encoder
     if settings.from_run:
-        storage = storage_options(settings)
+        storage = StorageOptions.of(settings)
         runs = find_runs(settings.output, settings.from_run, "--from-run", storage)
         return plan_recall(runs, encoder, detectors.dtype)
     spec = EncoderSpec(encoder.arch, encoder.weights)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ufd_ray.errors import ErrorCode
-from ufd_ray.storage.runs.history import PublishedRun, ScoreFiles, published_runs
+from ufd_ray.storage.runs.history import PERMANENT, PublishedRun, ScoreFiles, published_runs
 from ufd_ray.storage.scratch import Scratch
 from ufd_ray.storage.stores import StorageOptions
 
@@ -89,11 +88,8 @@ class Ledger:
             scratch.named("published", files.scan(_COLUMNS)),
             scratch.named("run_of_file", files.table_of_runs()),
         ):
-            found = scratch.database.sql(_RANKS, params={"permanent": _PERMANENT})
+            found = scratch.database.sql(_RANKS, params={"permanent": PERMANENT})
             for batch in found.to_arrow_reader(100_000):
                 ordinals, ranks = (np.asarray(batch[name]) for name in ("ordinal", "rank"))
                 np.maximum.at(newest, ordinals, ranks)
         return np.where(newest % 2 == 1, newest // 2, -1).astype(np.int32)
-
-
-_PERMANENT = [code.value for code in ErrorCode if not code.transient]

@@ -14,13 +14,14 @@ from obstore.exceptions import BaseError
 
 from ufd_ray.errors import StorageError
 from ufd_ray.storage.foreign_errors import explain
+from ufd_ray.storage.runs.folder import PART_FILE
 from ufd_ray.storage.stores import StorageOptions, open_store, s3_client
 from ufd_ray.storage.uris import parse_uri
 
 _DRAFT = r"(.*/)?\.writ(ing|able)-[0-9a-f]{32}"
 _OURS = re.compile(
     r"run\.json|report\.html|_SUCCESS"
-    r"|(scores|embeddings|manifest)/part-[0-9]{5,}\.parquet"
+    rf"|(scores|embeddings|manifest)/{PART_FILE}"
     r"|lease/[0-9]{8,}\.json"
     r"|(parts|checkpoint)/.+"  # nobody but the run itself has any business there
     rf"|{_DRAFT}"

@@ -16,6 +16,8 @@ from ufd_ray.storage.uris import join_uri
 
 PRUNED = "pruned"
 """The outcome of a run that is being deleted: nobody reads it or goes on with it."""
+PART_FILE = r"part-[0-9]{5,}\.parquet"
+"""Name of a published file, as a regular expression."""
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,20 @@ import pyarrow.dataset
 from botocore.exceptions import BotoCoreError, ClientError
 from obstore.exceptions import BaseError
 
-from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.errors import ErrorCode, SettingsError, StorageError
 from ufd_ray.schema import SCORES
 from ufd_ray.settings import RUN_NAME
 from ufd_ray.storage.documents import find_document
 from ufd_ray.storage.foreign_errors import explain
 from ufd_ray.storage.objects import object_exists
-from ufd_ray.storage.runs.folder import PRUNED
+from ufd_ray.storage.runs.folder import PART_FILE, PRUNED
 from ufd_ray.storage.stores import StorageOptions, open_filesystem, open_store, s3_client
 from ufd_ray.storage.uris import join_uri, parse_uri
 
 _GONE = re.compile(r"no such (file|key)|not ?found|nosuchkey", re.IGNORECASE)
-_SCORES_FILE = re.compile(r"scores/part-[0-9]{5,}\.parquet")
+_SCORES_FILE = re.compile(rf"scores/{PART_FILE}")
+PERMANENT = [code.value for code in ErrorCode if not code.transient]
+"""Errors that would come again. A row is final where it has a score or one of these."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ufd_ray.errors import ErrorCode
-from ufd_ray.storage.runs.history import PublishedRun, ScoreFiles
+from ufd_ray.storage.runs.history import PERMANENT, PublishedRun, ScoreFiles
 from ufd_ray.storage.scratch import open_scratch
 from ufd_ray.storage.stores import StorageOptions
 
@@ -30,7 +29,6 @@ _STANDING = """
     )
     GROUP BY run
 """
-_PERMANENT = [code.value for code in ErrorCode if not code.transient]
 
 
 def count_standing(
@@ -63,7 +61,7 @@ def count_standing(
         scratch.named("published", files.scan(["image_id", "status", "error_code"])),
         scratch.named("run_of_file", files.table_of_runs()),
     ):
-        found = scratch.database.sql(_STANDING, params={"permanent": _PERMANENT})
+        found = scratch.database.sql(_STANDING, params={"permanent": PERMANENT})
         for number, num_images in found.fetchall():
             counts[runs[number].run_id] = num_images
     return counts

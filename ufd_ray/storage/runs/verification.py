@@ -17,14 +17,14 @@ from ufd_ray.schema import SCORES
 from ufd_ray.storage.documents import find_document
 from ufd_ray.storage.objects import object_exists, read_object
 from ufd_ray.storage.runs.contents import list_contents, printable
-from ufd_ray.storage.runs.folder import PRUNED
+from ufd_ray.storage.runs.folder import PART_FILE, PRUNED
 from ufd_ray.storage.runs.history import run_names
 from ufd_ray.storage.runs.newest import RUN
 from ufd_ray.storage.runs.row_accounts import TAKEN, RowAccounts, open_accounts
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
-_NAMED = re.compile(r"(scores|embeddings)/part-[0-9]{5,}\.parquet")
+_NAMED = re.compile(rf"(scores|embeddings)/{PART_FILE}")
 _BATCH_ROWS = 16_384
 
 
