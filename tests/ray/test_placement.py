@@ -118,7 +118,6 @@ def nodes_of(nodes: RayNodes) -> dict[str, set[str]]:
 def test_encoding_on_the_gpu_node_and_decoding_everywhere(world: Path) -> None:
     with start_ray_nodes(head_cpus=2) as nodes:
         nodes.add(1, 1)
-        time.sleep(5)
         with started(world, "both", nodes, *ON_A_GPU) as job:
             assert job.status() == 0, job.said
             assert job.num_rows() == NUM_IMAGES
@@ -182,7 +181,6 @@ def test_a_gpu_that_never_comes_ends_the_attempt_and_not_the_run(world: Path) ->
 def test_a_gpu_without_a_driver_is_one_clear_line(world: Path) -> None:
     with start_ray_nodes(head_cpus=2) as nodes:
         nodes.add(1, 1)
-        time.sleep(5)
         with started(world, "driver", nodes, "--device=cuda") as job:
             assert job.status() == 1, job.said
         (line,) = [line for line in job.said.splitlines() if line.startswith("error: ")]

@@ -25,8 +25,9 @@ def our_errors_only() -> Iterator[None]:
             ours = StorageError(f"{type(refusal).__name__}: {refusal}")
         if ours is None and _find(error, ExecutionTimeoutError) is not None:
             ours = ClusterError(
-                "no image was finished for as long as --wait-for-gpus-s allows: the machines that"
-                " the encoders need are gone, or hang; submit the job again to go on"
+                "no image was finished for half an hour, or for --wait-for-gpus-s where that is"
+                " longer: the machines that the encoders need are gone, or hang; submit the job"
+                " again to go on"
             )
         if ours is None or ours is error:
             raise

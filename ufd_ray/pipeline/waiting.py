@@ -77,9 +77,9 @@ def wait_for_machine(
     if not _wait(answer, f"a machine with {wanted} to spare", _BUSY_S * is_up, timeout_s):
         ray.cancel(answer, force=True)
         raise ClusterError(
-            f"no machine with {wanted} to spare came within {timeout_s:g} s (--wait-for-gpus-s);"
-            " other jobs may hold them, or the cluster may not start any: its autoscaler's log"
-            " says why"
+            f"no machine with {wanted} to spare came within {timeout_s:g} s"
+            " (--wait-for-gpus-s, where the job has it); other jobs may hold them, or the cluster"
+            " may not start any: its autoscaler's log says why"
         )
     ray.get(answer)
     return look_at_cluster(cluster.may_grow)
