@@ -32,6 +32,7 @@ def test_the_same_crawl_again_downloads_nothing(trial: Trial) -> None:
     assert "0 new or changed, 300 unchanged" in job.said
 
 
+@pytest.mark.slow
 def test_what_has_changed_is_scored_and_nothing_else(trial: Trial, changed: list[str]) -> None:
     job = trial.run("changed", "--incremental")
     assert job.status == 0, job.said
@@ -53,6 +54,7 @@ def test_a_new_detector_scores_history_without_images(trial: Trial) -> None:
     assert "encode" not in trial.document("rescored")["timings"]["images_by_stage"]
 
 
+@pytest.mark.slow
 def test_bytes_that_were_seen_before_are_not_encoded_again(trial: Trial) -> None:
     client = trial.s3.client()
     for number, data in enumerate(many_pictures(3)):

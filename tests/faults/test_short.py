@@ -6,7 +6,6 @@ from typing import Any
 
 from tests.faults.table import FaultTable
 from tests.faults.trial import Trial
-from tests.servers.faulty import Modes
 from tests.unit.images.poison import endless_jpeg, large_png
 
 
@@ -24,33 +23,6 @@ def test_a_killed_driver_is_gone_on_from(trial: Trial, fault_table: FaultTable) 
     assert f"{document['rows_reused']} of {len(trial.images)} images were done before" in again.said
     kinds = {name.partition("/")[0] for name in trial.names("killed")}
     assert kinds == {"manifest", "scores", "run.json", "report.html", "_SUCCESS"}
-
-
-def test_killed_workers_and_a_second_driver(trial: Trial, fault_table: FaultTable) -> None:
-    with trial.driver("workers") as first:
-        first.kill_worker("EncodeImages")
-        with trial.driver("workers") as second:
-            trial.wait_for_rows("workers", first)
-            first.kill_worker("DetectGenerated")
-            assert first.end().status == 0, first.said
-            assert second.end().status == 0, second.said
-    assert "run workers has been published already" in second.said
-    assert "images listed" not in second.said
-    fault_table.add(
-        "encoder and search worker killed, a second driver beside", trial.judge("workers")
-    )
-    assert trial.document("workers")["rows_reused"] == 0
-
-
-def test_a_storm_of_failing_reads(trial: Trial, fault_table: FaultTable) -> None:
-    trial.proxy.modes = Modes(
-        slow_down=0.3, reset_before=0.05, reset_mid=0.05, truncate=0.05, stall=0.02, only="/crawl/"
-    )
-    job = trial.run("storm", "--fetch-timeout-s", "3", "--fetch-attempts", "8")
-    assert job.status == 0, job.said
-    done = "of all reads 30 % answered 503, 10 % reset, 5 % cut short, 2 % stalled"
-    fault_table.add(done, trial.judge("storm"))
-    assert trial.proxy.num_faults > 0.3 * len(trial.images)
 
 
 def test_poison_costs_its_own_rows(trial: Trial, fault_table: FaultTable) -> None:
