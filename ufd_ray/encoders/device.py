@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -95,20 +96,61 @@ def explain_cuda(message: str) -> str:
     return f"the GPU cannot be used by {build}: {first}"
 
 
-def resolve_precision(requested: Literal["auto"] | Precision, device: Device) -> Precision:
+@dataclass(frozen=True)
+class PrecisionChoice:
+    """A precision, and why it was taken: one line for the log."""
+
+    precision: Precision
+    reason: str
+
+
+def fast_bf16() -> str | None:
+    """The instructions by which this machine's CPU multiplies bfloat16; None: it has none.
+
+    Without them bf16 is computed as well, more slowly than fp32. Those of ARM have not been
+    measured, and do not count.
+    """
+    has = torch.cpu.get_capabilities()
+    for capability, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")):
+        if has.get(capability, False):
+            return name
+    return None
+
+
+def resolve_precision(
+    requested: Literal["auto"] | Precision, device: Device, cpus: Sequence[str | None] = ()
+) -> PrecisionChoice:
     """Settle on a precision.
 
     Args:
-        requested: `auto` is fp32 on CPUs, and fp16 on GPUs, where it keeps more digits than bf16.
+        requested: `auto` is fp16 on GPUs, where it keeps more digits than bf16; on CPUs bf16 where
+            every machine is fast in it, else fp32.
         device: where it runs.
+        cpus: what `fast_bf16` says on each machine that will compute.
 
     Raises:
         SettingsError: fp16 on a CPU.
     """
-    if requested == "auto":
-        return "fp16" if device == "cuda" else "fp32"
+    check_precision(requested, device)
+    if requested != "auto":
+        return PrecisionChoice(requested, f"precision {requested} was asked for")
+    if device == "cuda":
+        return PrecisionChoice("fp16", "precision auto is fp16 on GPUs")
+    slow = sum(instructions is None for instructions in cpus)
+    if slow or not cpus:
+        which = "the CPU has" if len(cpus) < 2 else f"{slow} of {len(cpus)} machines have"
+        return PrecisionChoice("fp32", f"precision auto took fp32: {which} no fast bf16")
+    names = " and ".join(sorted({str(instructions) for instructions in cpus}))
+    return PrecisionChoice("bf16", f"precision auto took bf16: the CPUs have {names}")
+
+
+def check_precision(requested: Literal["auto"] | Precision, device: Device) -> None:
+    """Refuse a precision that the device does not have.
+
+    Raises:
+        SettingsError: fp16 on a CPU.
+    """
     if requested == "fp16" and device == "cpu":
         raise SettingsError(
             "precision fp16 is for GPUs: give --precision fp32, or bf16 on CPUs that have it"
         )
-    return requested

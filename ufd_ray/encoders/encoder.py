@@ -11,14 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from ufd_ray.encoders.build import build_tower
-from ufd_ray.encoders.device import resolve_precision
+from ufd_ray.encoders.checkpoints import WeightsFile
+from ufd_ray.encoders.device import check_precision
 from ufd_ray.encoders.digest import weights_digest
 from ufd_ray.encoders.identity import EncoderIdentity
 from ufd_ray.encoders.spec import EncoderSpec
 from ufd_ray.encoders.tower import Tower
 from ufd_ray.errors import SettingsError
 from ufd_ray.settings import Precision, PreprocessMode
-from ufd_ray.storage.stores import StorageOptions
+from ufd_ray.storage import StorageOptions
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -29,13 +30,21 @@ class Encoder(nn.Module):
     Attributes:
         identity: who it is.
         precision: what it computes in.
+        weights_file: the file that its weights were read from; None: they are random.
     """
 
     def __init__(
-        self, tower: Tower, identity: EncoderIdentity, *, device: str, precision: Precision
+        self,
+        tower: Tower,
+        identity: EncoderIdentity,
+        *,
+        device: str,
+        precision: Precision,
+        weights_file: WeightsFile | None = None,
     ) -> None:
         super().__init__()
         self.identity = identity
+        self.weights_file = weights_file
         self.precision = precision
         self._dtype = _DTYPES[precision]
         # The whole network is cast: autocast on CPUs takes five times as long as fp32.
@@ -72,11 +81,11 @@ class Encoder(nn.Module):
         kind = torch.device(device).type
         if kind == "cuda" and not torch.cuda.is_available():
             raise SettingsError(f"device {device} was asked for, and torch sees no GPU here")
-        resolve_precision(precision, "cuda" if kind == "cuda" else "cpu")
+        check_precision(precision, "cuda" if kind == "cuda" else "cpu")
         if kind == "cuda" and precision == "fp32":
             # Convolutions would take TF32, which keeps 10 bits: then 1e-5 could not be promised.
             torch.backends.cudnn.allow_tf32 = False
-        tower = build_tower(spec, weights_file, storage)
+        tower, file = build_tower(spec, weights_file, storage)
         identity = EncoderIdentity(
             arch=tower.arch,
             weights=spec.weights,
@@ -87,7 +96,7 @@ class Encoder(nn.Module):
             dim=tower.dim,
             weights_digest=weights_digest(tower.module),
         )
-        return cls(tower, identity, device=device, precision=precision)
+        return cls(tower, identity, device=device, precision=precision, weights_file=file)
 
     @property
     def dim(self) -> int:

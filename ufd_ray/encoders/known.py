@@ -12,6 +12,7 @@ from typing import Literal
 
 from ufd_ray.encoders.activation import QUICKGELU, architecture_as_trained
 from ufd_ray.errors import SettingsError
+from ufd_ray.redaction import find_secret
 from ufd_ray.storage.uris import parse_uri
 
 Library = Literal["open_clip", "timm", "torchvision"]
@@ -58,8 +59,12 @@ def check_file(weights: str) -> None:
     """Refuse a local file that is not there; what is in a bucket is seen when it is loaded.
 
     Raises:
-        SettingsError: no such file, or a scheme that storage does not read.
+        SettingsError: no such file, a scheme that storage does not read, or a URI with a secret.
     """
+    if secret := find_secret(weights):
+        raise SettingsError(
+            f"{secret} in the URI of the weights ends up in records; give it to the environment"
+        )
     location = parse_uri(weights)
     if location.scheme == "file" and not Path(location.key).is_file():
         raise SettingsError(f"there is no weights file {weights!r}; give an existing path or URI")

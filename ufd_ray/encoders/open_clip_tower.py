@@ -8,11 +8,7 @@ from typing import Any
 from torch import nn
 
 from ufd_ray.encoders.activation import architecture_as_trained
-from ufd_ray.encoders.checkpoints import (
-    clear_checkpoint_errors,
-    clear_download_errors,
-    read_state_dict,
-)
+from ufd_ray.encoders.checkpoints import clear_checkpoint_errors, read_state_dict
 from ufd_ray.encoders.identity import Triple, triple
 from ufd_ray.encoders.spec import EncoderSpec
 from ufd_ray.encoders.tower import Tower
@@ -25,12 +21,11 @@ def build_open_clip(spec: EncoderSpec, file: Path | None) -> Tower:
     Args:
         spec: of open_clip. A tag decides the activation function, whatever the plain name says;
             with a file or random weights the name alone does.
-        file: a checkpoint; None: a tag's is downloaded.
+        file: its checkpoint; None: for random weights.
 
     Raises:
         SettingsError: the checkpoint does not fit, or it is not to be told with which activation
             function, mean and std it was trained.
-        StorageError: the download failed.
     """
     import open_clip
 
@@ -40,13 +35,10 @@ def build_open_clip(spec: EncoderSpec, file: Path | None) -> Tower:
     mean, std = _statistics(arch, spec)
     config = open_clip.get_model_config(arch)
     module = _build_visual(config)
-    if spec.kind != "random":
-        if file is None:
-            tag = open_clip.get_pretrained_cfg(arch, spec.weights)
-            with clear_download_errors(spec):
-                file = Path(open_clip.download_pretrained(tag))
+    if file is not None:
         with clear_checkpoint_errors(spec, file):
-            _load_visual(module, file)
+            # Where nothing begins like that, the file is the tower's alone.
+            module.load_state_dict(read_state_dict(file, "visual."))
     size: int = config["vision_cfg"]["image_size"]
     return Tower(module, arch, size, mean, std, dim=config["embed_dim"])
 
@@ -62,13 +54,6 @@ def _build_visual(config: dict[str, Any]) -> nn.Module:
     if getattr(module, "output_tokens", False):  # CoCa: pooled features come with all tokens
         module.output_tokens = False  # type: ignore[assignment]
     return module
-
-
-def _load_visual(module: nn.Module, file: Path) -> None:
-    state = read_state_dict(file)
-    prefix = "visual."
-    visual = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-    module.load_state_dict(visual or state)  # without any prefix, the file is the tower's alone
 
 
 def _statistics(arch: str, spec: EncoderSpec) -> tuple[Triple, Triple]:

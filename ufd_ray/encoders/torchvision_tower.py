@@ -7,11 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from ufd_ray.encoders.checkpoints import (
-    clear_checkpoint_errors,
-    clear_download_errors,
-    read_state_dict,
-)
+from ufd_ray.encoders.checkpoints import clear_checkpoint_errors, read_state_dict
 from ufd_ray.encoders.identity import triple
 from ufd_ray.encoders.spec import EncoderSpec
 from ufd_ray.encoders.tower import Tower
@@ -24,11 +20,10 @@ def build_torchvision(spec: EncoderSpec, file: Path | None) -> Tower:
     Args:
         spec: of torchvision. Its tag (else torchvision's first one for the architecture) decides
             size, mean and std.
-        file: a checkpoint; None: a tag's is downloaded.
+        file: its checkpoint; None: for random weights.
 
     Raises:
         SettingsError: the checkpoint does not fit, or no linear layer is at the end.
-        StorageError: the download failed.
     """
     import torchvision
 
@@ -39,14 +34,9 @@ def build_torchvision(spec: EncoderSpec, file: Path | None) -> Tower:
     # Vision transformers alone are built for one size; the others take any.
     sized = {"image_size": size} if spec.name.startswith("vit_") else {}
     model: nn.Module = torchvision.models.get_model(spec.name, weights=None, **sized)
-    if spec.kind != "random":
+    if file is not None:
         with clear_checkpoint_errors(spec, file):
-            if file is not None:
-                state: Any = read_state_dict(file)
-            else:
-                with clear_download_errors(spec):
-                    state = entry.get_state_dict(progress=False, check_hash=True)
-            model.load_state_dict(state)
+            model.load_state_dict(read_state_dict(file))
     dim = _remove_head(model, spec)
     return Tower(model, spec.arch, size, triple(preset.mean), triple(preset.std), dim)
 

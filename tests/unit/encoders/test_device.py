@@ -7,6 +7,7 @@ import torch
 
 from ufd_ray.encoders import (
     DeviceChoice,
+    fast_bf16,
     require_device,
     resolve_device,
     resolve_precision,
@@ -85,19 +86,41 @@ def test_cuda_without_a_gpu_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("requested", "device", "expected"),
+    ("requested", "device", "cpus", "expected", "why"),
     [
-        ("auto", "cpu", "fp32"),
-        ("auto", "cuda", "fp16"),
-        ("fp32", "cpu", "fp32"),
-        ("fp32", "cuda", "fp32"),
-        ("bf16", "cpu", "bf16"),
-        ("bf16", "cuda", "bf16"),
-        ("fp16", "cuda", "fp16"),
+        ("auto", "cuda", [], "fp16", "fp16 on GPUs"),
+        ("auto", "cpu", [None], "fp32", "the CPU has no fast bf16"),
+        ("auto", "cpu", [], "fp32", "the CPU has no fast bf16"),
+        ("auto", "cpu", ["AMX"], "bf16", "the CPUs have AMX"),
+        ("auto", "cpu", ["AVX512-BF16", "AMX", "AMX"], "bf16", "have AMX and AVX512-BF16"),
+        ("auto", "cpu", ["AMX", None, "AMX"], "fp32", "1 of 3 machines have no fast bf16"),
+        ("fp32", "cpu", ["AMX"], "fp32", "fp32 was asked for"),
+        ("fp32", "cuda", [], "fp32", "fp32 was asked for"),
+        ("bf16", "cpu", [None], "bf16", "bf16 was asked for"),
+        ("bf16", "cuda", [], "bf16", "bf16 was asked for"),
+        ("fp16", "cuda", [], "fp16", "fp16 was asked for"),
     ],
 )
-def test_precision(requested: Any, device: Any, expected: str) -> None:
-    assert resolve_precision(requested, device) == expected
+def test_precision(requested: Any, device: Any, cpus: Any, expected: str, why: str) -> None:
+    choice = resolve_precision(requested, device, cpus)
+    assert choice.precision == expected
+    assert why in choice.reason
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx512_bf16": True, "amx_bf16": True}, "AMX"),
+        ({"avx512_bf16": True, "amx_bf16": False}, "AVX512-BF16"),
+        ({"avx512_bf16": False, "avx2": True}, None),
+        ({"bf16": True}, None),  # ARM's: not measured
+    ],
+)
+def test_which_cpus_are_fast_in_bf16(
+    capabilities: dict[str, bool], expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert fast_bf16() == expected
 
 
 def test_fp16_on_a_cpu_is_refused() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ufd_ray.encoders import Encoder, EncoderSpec
 from ufd_ray.encoders.checkpoints import read_state_dict
-from ufd_ray.encoders.lite0 import load_lite0, match_by_order
+from ufd_ray.encoders.lite0 import lite0_file, load_lite0, match_by_order
 from ufd_ray.errors import SettingsError
 
 PALACE, DAISY = 698, 985  # ImageNet's classes
@@ -47,7 +47,7 @@ def test_it_knows_what_it_sees(name: str, label: int) -> None:
     small = image.resize((width, height), Image.Resampling.BICUBIC)
     pixels = np.asarray(small.crop((left, top, left + 224, top + 224)))[None]
     model = timm.create_model("tf_efficientnet_lite0")
-    load_lite0(model)
+    load_lite0(model, lite0_file())
     embedding = torch.from_numpy(Encoder.load(EncoderSpec.parse("lite0")).encode(pixels))
     with torch.inference_mode():
         logits: Tensor = model.get_classifier()(embedding)
