@@ -3,6 +3,8 @@
 from ufd_ray.images.cropping import to_pixels
 from ufd_ray.images.decoding import FORMATS, decode
 from ufd_ray.images.sandbox import DecodeLimits, Sandbox, shared_sandbox
+from ufd_ray.images.view_draws import view_key
+from ufd_ray.images.views import Views
 from ufd_ray.images.wire import Decoded
 
 __all__ = [
@@ -10,7 +12,9 @@ __all__ = [
     "DecodeLimits",
     "Decoded",
     "Sandbox",
+    "Views",
     "decode",
     "shared_sandbox",
     "to_pixels",
+    "view_key",
 ]

@@ -19,11 +19,12 @@ from PIL import AvifImagePlugin, Image
 from ufd_ray.errors import DecodeError, ErrorCode
 from ufd_ray.images.cropping import to_pixels
 from ufd_ray.images.decoding import decode
+from ufd_ray.images.views import make_views
 from ufd_ray.images.wire import READY, Decoded, Request, answer_bytes, read_request
 
 
 def decode_file(request: Request) -> Decoded:
-    """Decode a file and cut out what the encoder sees.
+    """Decode a file, cut out what the encoder sees, and make the views that are wanted.
 
     Raises:
         MemoryError: the process's bound was reached.
@@ -34,8 +35,11 @@ def decode_file(request: Request) -> Decoded:
         return Decoded(error=error)
     facts = Decoded(image.format, image.width, image.height)
     try:
-        pixels = to_pixels(image, mode=request.mode, size=request.size)
-        return replace(facts, pixels=pixels.tobytes())
+        pixels = to_pixels(image, mode=request.mode, size=request.size).tobytes()
+        if request.views is None:
+            return replace(facts, pixels=pixels)
+        views = make_views(image, request.views, request.size).tobytes()
+        return replace(facts, pixels=pixels, view_pixels=views)
     except DecodeError as error:
         return replace(facts, error=error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -58,24 +58,39 @@ def center_crop(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
     return pixels
 
 
-def resize_and_crop(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
-    """Shorter side to `size` (bicubic, anti-aliased), then centre crop: CLIP's own preprocessing.
+def resize_shorter_side(image: Image.Image, side: int, resample: Image.Resampling) -> Image.Image:
+    """Resize to a shorter side of `side` pixels (anti-aliased), in torchvision's arithmetic.
 
-    Args and errors as for `center_crop`; besides:
+    Args:
+        image: decoded, in any mode.
+        side: what the shorter side becomes, pixels.
+        resample: the interpolation.
+
+    Returns:
+        RGB.
 
     Raises:
-        DecodeError: `too_many_pixels`, when the resized image would exceed `MAX_RESIZED_PIXELS`.
+        DecodeError: `unsupported` sample format, `corrupt` palette; `too_many_pixels`, when the
+            resized image would exceed `MAX_RESIZED_PIXELS`.
     """
     short = min(image.size)
-    width, height = (int(size * side / short) for side in image.size)
+    width, height = (int(side * length / short) for length in image.size)
     if width * height > MAX_RESIZED_PIXELS:
         raise DecodeError(
             ErrorCode.TOO_MANY_PIXELS,
             f"{image.width}×{image.height} pixels resized to {width}×{height}, more than the"
             f" allowed {MAX_RESIZED_PIXELS}",
         )
-    resized: Any = to_rgb(image).resize((width, height), Image.Resampling.BICUBIC)
-    return center_crop(resized, size)
+    resized: Image.Image = to_rgb(image).resize((width, height), resample)
+    return resized
+
+
+def resize_and_crop(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
+    """Shorter side to `size` (bicubic, anti-aliased), then centre crop: CLIP's own preprocessing.
+
+    Args as for `center_crop`, errors as for `resize_shorter_side`.
+    """
+    return center_crop(resize_shorter_side(image, size, Image.Resampling.BICUBIC), size)
 
 
 def to_pixels(image: Image.Image, *, mode: PreprocessMode, size: int) -> npt.NDArray[np.uint8]:

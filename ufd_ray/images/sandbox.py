@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Self
 
 from ufd_ray.images.process import DecodingProcess, LostError
+from ufd_ray.images.views import Views
 from ufd_ray.images.wire import Decoded, Request
 
 if TYPE_CHECKING:
@@ -60,14 +62,19 @@ class Sandbox:
         self._lock = threading.Lock()
 
     def decode(
-        self, batch: Iterable[bytes | None], mode: PreprocessMode, size: int
+        self,
+        batch: Iterable[bytes | None],
+        mode: PreprocessMode,
+        size: int,
+        views: Sequence[Views | None] | None = None,
     ) -> list[Decoded]:
-        """Decode files and cut out what the encoder sees.
+        """Decode files, cut out what the encoder sees, and make views.
 
         Args:
             batch: the files' bytes; None where there are none.
             mode: the encoder's preprocessing.
             size: the encoder's input side, pixels.
+            views: which augmented views of each file are wanted; None: none of any.
 
         Returns:
             One result a file, in order; an empty one where there are no bytes.
@@ -75,12 +82,14 @@ class Sandbox:
         Raises:
             UfdError: the decoding process cannot be started.
         """
+        wanted_views = repeat(None) if views is None else views
+        pairs = zip(batch, wanted_views, strict=views is not None)
         with self._lock:
             return [
                 Decoded()
                 if data is None
-                else self._decode_one(Request(data, mode, size, self._max_pixels))
-                for data in batch
+                else self._decode_one(Request(data, mode, size, self._max_pixels, wanted))
+                for data, wanted in pairs
             ]
 
     def close(self) -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from ufd_ray.errors import DecodeError, ErrorCode
 from ufd_ray.images.decoding import FORMATS
+from ufd_ray.images.view_draws import Split
+from ufd_ray.images.views import Views
 
 if TYPE_CHECKING:
     from ufd_ray.settings import PreprocessMode  # brings pydantic, which no decoder needs
@@ -30,12 +32,19 @@ class Request:
         mode: the encoder's preprocessing.
         size: the encoder's input side, pixels.
         max_pixels: larger images are not decoded.
+        views: augmented views that are wanted as well; None: none.
     """
 
     data: bytes
     mode: PreprocessMode
     size: int
     max_pixels: int
+    views: Views | None = None
+
+    @property
+    def num_views(self) -> int:
+        """How many augmented views are wanted."""
+        return self.views.num if self.views else 0
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,7 @@ class Decoded:
         height: as stored, pixels.
         pixels: uint8 (size, size, 3), RGB, as bytes.
         error: why there are none.
+        view_pixels: uint8 (views, size, size, 3), likewise; None: none were wanted.
     """
 
     format: str | None = None
@@ -55,12 +65,14 @@ class Decoded:
     height: int | None = None
     pixels: bytes | None = None
     error: DecodeError | None = None
+    view_pixels: bytes | None = None
 
 
 Receive = Callable[[int], bytes]
 """Gives exactly so many bytes, or raises."""
 
 _MODES: tuple[PreprocessMode, ...] = ("crop", "resize")
+_SPLITS: tuple[Split, ...] = ("train", "val")
 # What a decoding process may say of a file; that it hangs or is dead, nobody says of himself.
 _CODES = (
     ErrorCode.EMPTY,
@@ -70,23 +82,36 @@ _CODES = (
     ErrorCode.TOO_MANY_PIXELS,
     ErrorCode.CRASHED,
 )
-_REQUEST = struct.Struct("<BIQQ")  # mode, size, max_pixels, bytes of the file that follows
+# Mode, size, max_pixels; views, their split and key; bytes of the file that follows.
+_REQUEST = struct.Struct("<BIQBB32sQ")
 # Format and error, each counted from 1, 0 for none; width, height; bytes of the message that
-# follows. Then come the pixels, exactly where there is no error: their number needs no telling.
+# follows. Then come the pixels, and those of the views that were wanted, exactly where there is no
+# error: their number needs no telling.
 _ANSWER = struct.Struct("<BBiiH")
 _MESSAGE_BYTES = 2000
 
 
 def request_header(request: Request) -> bytes:
     """What precedes the file's bytes on their way to the decoder."""
-    mode = _MODES.index(request.mode)
-    return _REQUEST.pack(mode, request.size, request.max_pixels, len(request.data))
+    views = request.views
+    return _REQUEST.pack(
+        _MODES.index(request.mode),
+        request.size,
+        request.max_pixels,
+        request.num_views,
+        _SPLITS.index(views.split) if views else 0,
+        views.key if views else b"",
+        len(request.data),
+    )
 
 
 def read_request(receive: Receive) -> Request:
     """Take a request with its file; the sender is trusted."""
-    mode, size, max_pixels, num_bytes = _REQUEST.unpack(receive(_REQUEST.size))
-    return Request(receive(num_bytes), _MODES[mode], size, max_pixels)
+    mode, size, max_pixels, num_views, split, key, num_bytes = _REQUEST.unpack(
+        receive(_REQUEST.size)
+    )
+    views = Views(num_views, _SPLITS[split], key) if num_views else None
+    return Request(receive(num_bytes), _MODES[mode], size, max_pixels, views)
 
 
 def answer_bytes(answer: Decoded) -> bytes:
@@ -100,15 +125,16 @@ def answer_bytes(answer: Decoded) -> bytes:
         answer.height or 0,
         len(text),
     )
-    return header + text + (answer.pixels or b"")
+    return b"".join((header, text, answer.pixels or b"", answer.view_pixels or b""))
 
 
-def read_answer(receive: Receive, size: int) -> Decoded:
+def read_answer(receive: Receive, size: int, num_views: int = 0) -> Decoded:
     """Take an answer from a decoder that is not trusted.
 
     Args:
         receive: where it comes from.
         size: what the request said.
+        num_views: likewise.
 
     Raises:
         ValueError: it is none that the request could have had.
@@ -124,4 +150,6 @@ def read_answer(receive: Receive, size: int) -> Decoded:
     if code:
         error = DecodeError(_CODES[code - 1], receive(num_bytes).decode())
         return replace(facts, error=error)
-    return replace(facts, pixels=receive(3 * size**2))
+    pixels = receive(3 * size**2)
+    views = receive(num_views * 3 * size**2) if num_views else None
+    return replace(facts, pixels=pixels, view_pixels=views)

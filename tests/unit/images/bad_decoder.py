@@ -15,7 +15,19 @@ from ufd_ray.images.child import decode_file, serve
 from ufd_ray.images.wire import Decoded, Request
 
 CONNECTION = 0
-HEAVY = {"asyncio", "boto3", "multiprocessing", "obstore", "pyarrow", "pydantic", "ray", "torch"}
+HEAVY = {
+    *(
+        "asyncio",
+        "boto3",
+        "multiprocessing",
+        "obstore",
+        "pyarrow",
+        "pydantic",
+        "ray",
+        "scipy",
+        "torch",
+    )
+}
 _deeds: list[bytes] = []
 
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ufd_ray.errors import DecodeError, ErrorCode
-from ufd_ray.images import FORMATS, Decoded
+from ufd_ray.images import FORMATS, Decoded, Views
 from ufd_ray.images.wire import (
     Request,
     answer_bytes,
@@ -40,9 +41,22 @@ def in_words(decoded: Decoded) -> tuple[object, ...]:
     return (*facts, decoded.error and (decoded.error.code, decoded.error.message))
 
 
-@given(st.binary(max_size=99), st.sampled_from(["crop", "resize"]), st.integers(1, 10**12))
-def test_a_request_arrives(data: bytes, mode: str, max_pixels: int) -> None:
-    sent = Request(data, mode, 224, max_pixels)  # type: ignore[arg-type]
+VIEWS = st.builds(
+    Views,
+    st.integers(1, 64),
+    st.sampled_from(["train", "val"]),
+    st.binary(min_size=32, max_size=32),
+)
+
+
+@given(
+    data=st.binary(max_size=99),
+    mode=st.sampled_from(["crop", "resize"]),
+    max_pixels=st.integers(1, 10**12),
+    views=st.none() | VIEWS,
+)
+def test_a_request_arrives(data: bytes, mode: str, max_pixels: int, views: Views | None) -> None:
+    sent = Request(data, mode, 224, max_pixels, views)  # type: ignore[arg-type]
     assert read_request(receiving(request_header(sent) + data)) == sent
 
 
@@ -60,6 +74,15 @@ def test_an_error_arrives(facts: tuple[str, int, int] | None, code: str, message
 def test_pixels_arrive(kind: str, width: int, height: int, pixels: bytes) -> None:
     sent = Decoded(kind, width, height, pixels)
     assert read_answer(receiving(answer_bytes(sent)), SIZE) == sent
+
+
+@given(st.binary(min_size=12, max_size=12), st.integers(1, 4), st.randoms())
+def test_views_arrive_whole_or_not_at_all(pixels: bytes, num_views: int, random: Random) -> None:
+    sent = Decoded("PNG", 9, 9, pixels, view_pixels=random.randbytes(12 * num_views))
+    answer = answer_bytes(sent)
+    assert read_answer(receiving(answer), SIZE, num_views) == sent
+    with pytest.raises(EOFError):
+        read_answer(receiving(answer), SIZE, num_views + 1)
 
 
 @pytest.mark.parametrize(("message", "arrives"), [("é" * 5000, "é" * 1000), ("a\ud800", "a?")])
