@@ -15,7 +15,8 @@ the path for thousands of steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,8 @@ PATIENCE = 5
 """Epochs without a gain before the learning rate drops."""
 GAINS = (0.001, 0.002, 0.002)
 """Gain in accuracy that counts, at each learning rate."""
+CURVE = ("epoch", "learning_rate", "train_loss", "validation_loss", "validation_accuracy")
+"""What the curve tells of an epoch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,71 @@ class PaperFit:
     curve: list[dict[str, float]]
 
 
+@dataclass(frozen=True, eq=False)
+class PaperState:
+    """Where a fit stands after an epoch: all that it needs to go on with the same bits.
+
+    Attributes:
+        theta: (d + 1,) float64, the bias last.
+        first: (d + 1,) float64, Adam's running mean of the gradient.
+        second: (d + 1,) float64, that of its square.
+        num_steps: Adam's steps so far.
+        early_stop: the early stop's drops, best accuracy (NaN where there is none yet) and epochs
+            waited.
+        curve: the epochs so far, as in `PaperFit`.
+    """
+
+    theta: NDArray[np.float64]
+    first: NDArray[np.float64]
+    second: NDArray[np.float64]
+    num_steps: int
+    early_stop: tuple[int, float, int]
+    curve: list[dict[str, float]]
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Named arrays, all float64, which hold every bit of it."""
+        curve = [[entry[name] for name in CURVE] for entry in self.curve]
+        return {
+            "theta": self.theta,
+            "first": self.first,
+            "second": self.second,
+            "num_steps": np.array([self.num_steps], np.float64),
+            "early_stop": np.array(self.early_stop, np.float64),
+            "curve": np.array(curve, np.float64).reshape(-1, len(CURVE)),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.float64]]) -> PaperState:
+        """The state that `to_arrays` gave.
+
+        Raises:
+            ValueError: an array is missing or does not fit.
+        """
+        shapes: dict[str, tuple[int, ...]] = {"early_stop": (3,), "num_steps": (1,)}
+        for name in ("theta", "first", "second", "num_steps", "early_stop", "curve"):
+            if name not in arrays:
+                raise ValueError(f"the state of a fit lacks the array {name!r}")
+            expected = shapes.get(name, arrays["theta"].shape)
+            if name == "curve":
+                expected = (len(arrays[name]), len(CURVE))
+            if arrays[name].shape != expected:
+                raise ValueError(
+                    f"the state's {name} must have shape {expected}, but has {arrays[name].shape}"
+                )
+        drops, best, waited = arrays["early_stop"].tolist()
+        curve = [dict(zip(CURVE, row, strict=True)) for row in arrays["curve"].tolist()]
+        for entry in curve:
+            entry["epoch"] = int(entry["epoch"])
+        return cls(
+            arrays["theta"].copy(),
+            arrays["first"].copy(),
+            arrays["second"].copy(),
+            int(arrays["num_steps"][0]),
+            (int(drops), best, int(waited)),
+            curve,
+        )
+
+
 class EarlyStop:
     """When to take smaller steps, and when to stop.
 
@@ -60,10 +128,14 @@ class EarlyStop:
     released code, which makes a new judge after every drop.
     """
 
-    def __init__(self) -> None:
-        self._drops = 0
-        self._best: float | None = None
-        self._waited = 0
+    def __init__(self, state: tuple[int, float, int] = (0, math.nan, 0)) -> None:
+        self._drops, best, self._waited = state
+        self._best = None if math.isnan(best) else best
+
+    @property
+    def state(self) -> tuple[int, float, int]:
+        """Drops, best accuracy (NaN where there is none yet) and epochs waited."""
+        return self._drops, math.nan if self._best is None else self._best, self._waited
 
     @property
     def stopped(self) -> bool:
@@ -92,17 +164,25 @@ class Adam:
     """
 
     def __init__(self, size: int) -> None:
-        self._first = np.zeros(size)
-        self._second = np.zeros(size)
-        self._steps = 0
+        self.first = np.zeros(size)
+        self.second = np.zeros(size)
+        self.num_steps = 0
+
+    @classmethod
+    def after(cls, state: PaperState) -> Adam:
+        """As it was then."""
+        adam = cls(0)
+        adam.first, adam.second = state.first.copy(), state.second.copy()
+        adam.num_steps = state.num_steps
+        return adam
 
     def step(self, gradient: NDArray[np.float64], learning_rate: float) -> NDArray[np.float64]:
         """What to add to the weights."""
-        self._steps += 1
-        self._first += (1 - BETAS[0]) * (gradient - self._first)
-        self._second += (1 - BETAS[1]) * (gradient * gradient - self._second)
-        mean = self._first / (1 - BETAS[0] ** self._steps)
-        deviation = np.sqrt(self._second / (1 - BETAS[1] ** self._steps))
+        self.num_steps += 1
+        self.first += (1 - BETAS[0]) * (gradient - self.first)
+        self.second += (1 - BETAS[1]) * (gradient * gradient - self.second)
+        mean = self.first / (1 - BETAS[0] ** self.num_steps)
+        deviation = np.sqrt(self.second / (1 - BETAS[1] ** self.num_steps))
         return -learning_rate * mean / (deviation + EPSILON)
 
 
@@ -116,7 +196,8 @@ def fit_paper(
     rank: int = 0,
     world_size: int = 1,
     all_reduce: AllReduce = identity,
-    epoch_callback: Callable[[dict[str, float]], None] | None = None,
+    state: PaperState | None = None,
+    epoch_callback: Callable[[dict[str, float], PaperState], None] | None = None,
 ) -> PaperFit:
     """Fit a probe. Called by every worker at the same time, each with its own rows.
 
@@ -130,7 +211,9 @@ def fit_paper(
         rank: this worker's number, 0 … world_size - 1.
         world_size: number of workers.
         all_reduce: sum over the workers.
-        epoch_callback: called with every new entry of the curve.
+        state: after which epoch to go on, the same for all workers; without it, from the start.
+            The result has the same bits as that of the fit which gave the state.
+        epoch_callback: called after every epoch with the curve's new entry and the state.
 
     Returns:
         The fit; equal on all workers, and for any number of them, up to rounding.
@@ -150,9 +233,15 @@ def fit_paper(
             f"worker must have the rows r with r % {world_size} equal to its rank"
         )
     dim = embeddings.shape[1]
-    theta = np.append(np.random.default_rng(seed).normal(0.0, WEIGHT_DEVIATION, dim), 0.0)
-    adam, early_stop = Adam(dim + 1), EarlyStop()
-    curve: list[dict[str, float]] = []
+    if state is None:
+        theta = np.append(np.random.default_rng(seed).normal(0.0, WEIGHT_DEVIATION, dim), 0.0)
+        adam, early_stop = Adam(dim + 1), EarlyStop()
+        curve: list[dict[str, float]] = []
+    elif state.theta.shape != (dim + 1,):
+        raise ValueError(f"the state is of {len(state.theta) - 1} features, not of {dim}")
+    else:
+        theta, adam = state.theta.copy(), Adam.after(state)
+        early_stop, curve = EarlyStop(state.early_stop), list(state.curve)
     while not early_stop.stopped and len(curve) < MAX_EPOCHS:
         epoch, learning_rate, train_loss = len(curve) + 1, early_stop.learning_rate, 0.0
         order = np.random.default_rng([seed, epoch]).permutation(num_rows)
@@ -173,7 +262,17 @@ def fit_paper(
             }
         )
         if epoch_callback is not None:
-            epoch_callback(curve[-1])
+            epoch_callback(
+                curve[-1],
+                PaperState(
+                    theta.copy(),
+                    adam.first.copy(),
+                    adam.second.copy(),
+                    adam.num_steps,
+                    early_stop.state,
+                    list(curve),
+                ),
+            )
     return PaperFit(Probe(theta[:-1].astype(np.float32), np.float32(theta[-1])), curve)
 
 

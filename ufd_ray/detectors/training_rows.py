@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ufd_ray.errors import SettingsError
@@ -23,6 +24,12 @@ CHUNK_ROWS = 2048
 def identity(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     """The `AllReduce` of a worker that is alone."""
     return vector
+
+
+def tensor_of(rows: NDArray[np.floating]) -> torch.Tensor:
+    """The rows as a tensor: the same memory, where a tensor can lie in it."""
+    usable = rows.flags.writeable and min(rows.strides, default=0) >= 0
+    return torch.from_numpy(rows if usable else rows.copy())
 
 
 def count_rows(
@@ -54,8 +61,11 @@ def count_rows(
         raise ValueError(f"embeddings {embeddings.shape} and labels {labels.shape} do not fit")
     bad = 0
     for start in range(0, len(embeddings), CHUNK_ROWS):
-        finite = np.isfinite(embeddings[start : start + CHUNK_ROWS]).all(axis=1)
-        bad += int(np.count_nonzero(~finite))
+        rows = embeddings[start : start + CHUNK_ROWS]
+        # A sum is quick and never finite where a number is not; where numbers are so large that
+        # only their sum is infinite, the rows themselves are looked at.
+        if not tensor_of(rows).sum(dtype=torch.float32).isfinite():
+            bad += int(np.count_nonzero(~np.isfinite(rows).all(axis=1)))
     real, fake = np.count_nonzero(labels == REAL), np.count_nonzero(labels == FAKE)
     mine = np.array([len(labels), bad, real, fake], np.float64)
     total, num_bad, num_real, num_fake = (int(count) for count in all_reduce(mine))

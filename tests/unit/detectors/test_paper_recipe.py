@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import load, save
 
 from tests.unit.detectors.workers import run_workers
-from ufd_ray.detectors import AllReduce, PaperFit, fit_paper, paper_recipe
+from ufd_ray.detectors import AllReduce, PaperFit, PaperState, fit_paper, paper_recipe
 from ufd_ray.detectors.paper_recipe import Adam, EarlyStop
 from ufd_ray.errors import SettingsError
 
@@ -100,7 +101,7 @@ def test_more_workers_than_rows() -> None:
 def test_it_learns_and_reports_each_epoch() -> None:
     train, val = some_rows(6, 4000), some_rows(7, 1000)
     seen: list[dict[str, float]] = []
-    fit = fit_paper(*train, *val, seed=1, epoch_callback=seen.append)
+    fit = fit_paper(*train, *val, seed=1, epoch_callback=lambda entry, _: seen.append(entry))
     assert seen == fit.curve
     assert [entry["epoch"] for entry in seen] == list(range(1, len(seen) + 1))
     assert seen[0]["learning_rate"] == 1e-4
@@ -109,6 +110,56 @@ def test_it_learns_and_reports_each_epoch() -> None:
     right = (fit.probe.scores(val[0]) > 0.5) == val[1]
     assert right.mean() == pytest.approx(seen[-1]["validation_accuracy"], abs=0.002)
     assert right.mean() > 0.8
+
+
+def test_going_on_from_any_epoch_gives_the_same_bits() -> None:
+    train, val = some_rows(16, 700), some_rows(17, 200)
+    states: list[PaperState] = []
+    whole = fit_paper(*train, *val, seed=3, epoch_callback=lambda _, state: states.append(state))
+    assert len({state.early_stop[0] for state in states}) == 4  # after every drop as well
+    for epoch in (1, 2, len(states) // 2, len(states) - 1, len(states)):
+        # Through a file, as it is kept.
+        kept = load(save({k: v.copy() for k, v in states[epoch - 1].to_arrays().items()}))
+        later: list[PaperState] = []
+        fit = fit_paper(
+            *train, *val, seed=3, state=PaperState.from_arrays(kept),
+            epoch_callback=lambda _, state, later=later: later.append(state),
+        )  # fmt: skip
+        np.testing.assert_array_equal(fit.probe.weight, whole.probe.weight)
+        assert fit.probe.bias == whole.probe.bias
+        assert fit.curve == whole.curve
+        assert len(later) == len(states) - epoch
+        for mine, other in zip(later, states[epoch:], strict=True):
+            for name, array in mine.to_arrays().items():
+                assert array.tobytes() == other.to_arrays()[name].tobytes()
+
+
+def test_going_on_with_several_workers() -> None:
+    train, val = some_rows(18, 500), some_rows(19, 101)
+
+    def work(rank: int, all_reduce: AllReduce) -> tuple[PaperFit, PaperFit]:
+        parts = [array[rank::3] for array in (*train, *val)]
+        options = {"seed": 7, "rank": rank, "world_size": 3, "all_reduce": all_reduce}
+        states: list[PaperState] = []
+        whole = fit_paper(*parts, **options, epoch_callback=lambda _, state: states.append(state))
+        return whole, fit_paper(*parts, **options, state=states[4])
+
+    for whole, resumed in run_workers(3, work):
+        np.testing.assert_array_equal(resumed.probe.weight, whole.probe.weight)
+        assert resumed.curve == whole.curve
+
+
+def test_a_state_that_does_not_fit_is_refused() -> None:
+    train, val = some_rows(20, 50, dim=4), some_rows(21, 20, dim=4)
+    states: list[PaperState] = []
+    fit_paper(*train, *val, seed=3, epoch_callback=lambda _, state: states.append(state))
+    arrays = states[0].to_arrays()
+    with pytest.raises(ValueError, match="lacks the array 'second'"):
+        PaperState.from_arrays({k: v for k, v in arrays.items() if k != "second"})
+    with pytest.raises(ValueError, match=r"first must have shape \(5,\), but has \(3,\)"):
+        PaperState.from_arrays(arrays | {"first": np.zeros(3)})
+    with pytest.raises(ValueError, match="of 4 features, not of 32"):
+        fit_paper(*some_rows(22, 50), *some_rows(23, 20), seed=3, state=states[0])
 
 
 def test_the_seed_decides() -> None:
