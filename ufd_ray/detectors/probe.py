@@ -46,17 +46,18 @@ class Probe:
                 "(bias included) are NaN or infinite"
             )
 
-    def logits(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+    def weigh(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
         """Weigh and sum each row in float64, then round once.
 
         Args:
             embeddings: (n, d) floating, raw, not normalised; n may be 0.
 
         Returns:
-            (n,) float32, positive for fake; for a given row the same bits whatever the others are.
+            (n,) float32, positive for fake, not finite where the sum is none that float32 has; for
+            a given row the same bits whatever the others are.
 
         Raises:
-            ValueError: the shape does not fit, or a row has no finite logit.
+            ValueError: the shape does not fit.
         """
         if embeddings.ndim != 2 or embeddings.shape[1] != len(self.weight):
             raise ValueError(
@@ -68,9 +69,18 @@ class Probe:
             # Not a matrix product: BLAS picks its order of summation by the number of rows. A sum
             # along a contiguous row is the same for every row count and place.
             chunk = np.array(embeddings[start : start + CHUNK_ROWS], np.float64, order="C")
-            with np.errstate(over="ignore", invalid="ignore"):  # found right below, by row
+            with np.errstate(over="ignore", invalid="ignore"):  # seen by whoever asked
                 sums = (chunk * weight).sum(axis=1) + np.float64(self.bias)
                 logits[start : start + CHUNK_ROWS] = sums
+        return logits
+
+    def logits(self, embeddings: NDArray[np.floating]) -> NDArray[np.float32]:
+        """What `weigh` gives, all of it finite.
+
+        Raises:
+            ValueError: the shape does not fit, or a row has no finite logit.
+        """
+        logits = self.weigh(embeddings)
         finite = np.isfinite(logits)
         if not finite.all():
             raise ValueError(f"the embedding in row {finite.argmin()} has no finite logit")

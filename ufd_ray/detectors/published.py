@@ -24,6 +24,11 @@ EXPECTED = (
 )
 
 
+# What is known of the file `fc_weights.pth` that the authors publish, to the digits given here.
+_FIRST_WEIGHTS, _NORM, _BIAS = (-0.319579, -0.113311, -0.178390), 6.2001, -0.5167
+_ARCHS, _PREPROCESS = ("ViT-L-14", "ViT-L-14-quickgelu"), "crop"
+
+
 def import_published(source: str | PathLike[str] | bytes, *, dim: int = 768) -> Probe:
     """Read a probe from one of the authors' files.
 
@@ -46,6 +51,45 @@ def import_published(source: str | PathLike[str] | bytes, *, dim: int = 768) -> 
         return Probe(weight[0], np.float32(bias[0]))
     except SettingsError as error:
         raise SettingsError(f"{name}: {error}") from None
+
+
+def is_published(probe: Probe) -> bool:
+    """Whether it is the probe that the authors publish, as far as its known digits tell."""
+    first, norm = (
+        probe.weight[:3].astype(np.float64),
+        np.linalg.norm(probe.weight.astype(np.float64)),
+    )
+    return bool(
+        len(first) == len(_FIRST_WEIGHTS)
+        and np.all(np.abs(first - _FIRST_WEIGHTS) < 1e-6)
+        and abs(norm - _NORM) < 1e-4
+        and abs(float(probe.bias) - _BIAS) < 1e-4
+    )
+
+
+def tell_whose(probe: Probe, arch: str, preprocess: str) -> str:
+    """One line on whose weights an imported probe has, for whoever imports it.
+
+    Args:
+        probe: as `import_published` gives it.
+        arch: architecture of the encoder that it is to be used with.
+        preprocess: how that encoder's pixels are cut out.
+
+    Raises:
+        SettingsError: they are the published ones, and the encoder is not theirs.
+    """
+    if not is_published(probe):
+        return (
+            f"these are not the weights that the paper's authors publish; taken for encoder {arch},"
+            " since the file does not say whose they are"
+        )
+    if arch not in _ARCHS or preprocess != _PREPROCESS:
+        raise SettingsError(
+            "these are the weights that the paper's authors publish, for CLIP ViT-L/14 (preprocess"
+            f" crop); the bank's are of {arch} (preprocess {preprocess}): build one with --encoder"
+            " clip-vit-l14 --preprocess crop"
+        )
+    return f"these are the weights that the paper's authors publish, for encoder {arch}"
 
 
 def _load(source: str | PathLike[str] | bytes, name: str) -> object:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ufd_ray.detectors import import_published
+from ufd_ray.detectors import Probe, import_published, is_published, tell_whose
 from ufd_ray.errors import SettingsError
 
 WEIGHT = torch.linspace(-1, 1, 768).reshape(1, 768)
@@ -148,3 +148,43 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(tmp_path: Path
         assert not target.exists()
     pickle.loads(attacks[0])
     assert target.exists()  # the payload is a live one
+
+
+# The weights that the authors publish
+
+
+def alike() -> Probe:
+    """A probe with the digits that are known of the published one."""
+    weight = np.full(768, 1.0)
+    weight[:3] = -0.319579, -0.113311, -0.178390
+    weight[3:] *= np.sqrt((6.2001**2 - (weight[:3] ** 2).sum()) / 765)
+    return Probe(weight.astype(np.float32), np.float32(-0.5167))
+
+
+def changed(place: int, by: float) -> Probe:
+    weight = alike().weight.copy()
+    weight[place] += np.float32(by)
+    return Probe(weight, alike().bias)
+
+
+def test_the_published_weights_are_recognised() -> None:
+    assert is_published(alike())
+    assert not is_published(Probe(WEIGHT[0].numpy(), np.float32(-0.5167)))
+    assert not any(is_published(changed(place, 1e-5)) for place in range(3))
+    assert not is_published(changed(500, 0.02))
+    assert not is_published(Probe(alike().weight, np.float32(-0.5169)))
+    assert not is_published(Probe(np.ones(2, np.float32), np.float32(0)))
+
+
+def test_whose_they_are_is_told() -> None:
+    ours = "ViT-L-14-quickgelu"
+    said = tell_whose(alike(), ours, "crop")
+    assert said == f"these are the weights that the paper's authors publish, for encoder {ours}"
+    other = tell_whose(Probe(WEIGHT[0].numpy(), np.float32(0)), "RN50", "resize")
+    assert other.startswith("these are not the weights that the paper's authors publish; taken for")
+
+
+@pytest.mark.parametrize(("arch", "how"), [("ViT-B-16", "crop"), ("ViT-L-14-quickgelu", "resize")])
+def test_the_published_weights_are_for_their_own_encoder_alone(arch: str, how: str) -> None:
+    with pytest.raises(SettingsError, match=f"the bank's are of {arch} .preprocess {how}.: build"):
+        tell_whose(alike(), arch, how)

@@ -1,0 +1,137 @@
+"""Everything between a batch of embeddings and what is said of them: scores, evidence, verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ufd_ray.detectors.calibration import Calibration
+from ufd_ray.detectors.neighbors import Embeddings, NeighborSearch, margin, vote
+from ufd_ray.detectors.probe import Probe, sigmoid
+from ufd_ray.detectors.verdict import verdicts
+from ufd_ray.errors import ErrorCode, ModelError, SettingsError
+from ufd_ray.schema import DECIDING, FAKE, REAL
+
+OVERFLOWS = ModelError(
+    ErrorCode.NOT_FINITE, "the probe's logit of this embedding is no finite float32"
+)
+"""What is said of an embedding so large that the probe has no number for it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Searchable:
+    """What neighbours are searched in: n labelled embeddings.
+
+    Attributes:
+        embeddings: (n, d) float32 or float16.
+        labels: (n,) int8, 0 real, 1 fake.
+        image_ids: (n,) str.
+    """
+
+    embeddings: Embeddings
+    labels: NDArray[np.int8]
+    image_ids: NDArray[np.str_]
+
+
+@dataclass(frozen=True, eq=False)
+class Detected:
+    """What was said of n embeddings.
+
+    Attributes:
+        usable: (n,) of which anything could be said; m of them are.
+        columns: (m,) values each, by the name of a column of `DETECTION`; those that nobody could
+            fill are not in it.
+        neighbor_rows: (m, k) rows of what was searched, nearest first; None: nothing was.
+        neighbor_similarity: (m, k) float64, cosine; None likewise.
+    """
+
+    usable: NDArray[np.bool_]
+    columns: dict[str, NDArray[Any]]
+    neighbor_rows: NDArray[np.int64] | None = None
+    neighbor_similarity: NDArray[np.float64] | None = None
+
+
+class Detector:
+    """Probe and neighbours, one of which decides.
+
+    Args:
+        probe: the linear probe; None: no probe.
+        calibration: of the probe's logits; None: no probabilities.
+        searchable: what neighbours are searched in; None: no neighbours.
+        decider: `probe`, `neighbors` or `margin`: whose word the verdict is.
+        threshold: deciding score above which an image counts as fake, on that score's scale.
+        unsure_above: deciding score above which one that does not is unsure; None: none is.
+        k: neighbours that vote.
+
+    Raises:
+        SettingsError: the margin is to decide, and there are no images of one of the classes.
+        StorageError: what is to be searched cannot be.
+    """
+
+    def __init__(
+        self,
+        *,
+        probe: Probe | None,
+        calibration: Calibration | None,
+        searchable: Searchable | None,
+        decider: str,
+        threshold: float,
+        unsure_above: float | None,
+        k: int,
+    ) -> None:
+        self._probe = probe
+        self._calibration = calibration
+        self._decider = decider
+        self._threshold = threshold
+        self._unsure_above = unsure_above
+        self._k = k
+        self._search: NeighborSearch | None = None
+        if searchable is not None:
+            self._labels = searchable.labels
+            self._search = NeighborSearch(
+                searchable.embeddings, searchable.labels, searchable.image_ids
+            )
+            if decider == "margin":
+                _require_both_classes(searchable.labels)
+
+    def detect(self, embeddings: Embeddings) -> Detected:
+        """Score a batch.
+
+        Args:
+            embeddings: (n, d) float32 or float16, finite and nowhere zero; n may be 0.
+
+        Returns:
+            Of every embedding the same bits, whatever the others are.
+        """
+        usable = np.ones(len(embeddings), bool)
+        columns: dict[str, NDArray[Any]] = {}
+        if self._probe is not None:
+            logits = self._probe.weigh(embeddings)
+            usable = np.isfinite(logits)
+            logits, embeddings = logits[usable], embeddings[usable]
+            columns["probe_logit"] = logits
+            columns["probe_score"] = sigmoid(logits.astype(np.float64)).astype(np.float32)
+            if self._calibration is not None:
+                columns["probe_probability"] = self._calibration.probabilities(logits)
+        rows = similarity = None
+        if self._search is not None:
+            near = self._search.search(embeddings, self._k)
+            columns["nn_vote"] = vote(near, self._labels)
+            columns["nn_margin"] = margin(near)
+            columns["nn_real_distance"] = np.maximum(1.0 - near.real_similarity, 0.0)
+            columns["nn_fake_distance"] = np.maximum(1.0 - near.fake_similarity, 0.0)
+            rows, similarity = near.index, near.similarity
+        deciding = columns[DECIDING[self._decider]]
+        columns["verdict"] = verdicts(deciding, self._threshold, self._unsure_above)
+        return Detected(usable, columns, rows, similarity)
+
+
+def _require_both_classes(labels: NDArray[np.int8]) -> None:
+    for label, name in ((REAL, "real"), (FAKE, "fake")):
+        if not (labels == label).any():
+            raise SettingsError(
+                f"--decide-by margin: the bank has no {name} images to search, so no margin either"
+            )
