@@ -49,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = tempfile.TemporaryDirectory(prefix="ufd-ray-tests-")
     config.add_cleanup(folder.cleanup)
     forget_credentials(patch, Path(folder.name))
+    patch.setenv("UFD_RAY_CACHE", f"{folder.name}/cache")
     for name in ("NO_PROXY", "no_proxy"):  # a proxy would catch the servers on loopback
         patch.setenv(name, LOOPBACK, prepend=",")
     for name, value in RAY_QUIET.items():

@@ -148,10 +148,11 @@ def _default(field: FieldInfo) -> str:
 
 
 def _choices(annotation: Any) -> list[str]:
-    # Literal[...], or Literal[...] | None
-    return [str(value) for value in get_args(annotation) if isinstance(value, str)] or [
+    # Literal[...], Literal[...] | None, or a number beside one
+    words = [str(value) for value in get_args(annotation) if isinstance(value, str)] or [
         str(value)
         for part in get_args(annotation)
         for value in get_args(part)
         if isinstance(value, str)
     ]
+    return ["NUMBER", *words] if words and float in get_args(annotation) else words

@@ -101,3 +101,12 @@ class DecodeError(ImageError):
 
 class ModelError(ImageError):
     """The encoder gave no usable embedding."""
+
+
+def one_line(message: str) -> str:
+    """An image's error as a row tells it: messages quote names and bytes of strangers.
+
+    Returns:
+        At most 500 characters without line breaks, and nothing that is not UTF-8.
+    """
+    return " ".join(message.encode("utf-8", "backslashreplace").decode().split())[:500]

@@ -66,7 +66,7 @@ DETECTION: tuple[Any, ...] = (
 )
 """What the detectors said."""
 
-DECIDING = {"probe": "probe_score", "neighbors": "nn_vote"}
+DECIDING = {"probe": "probe_score", "neighbors": "nn_vote", "margin": "nn_margin"}
 """Which column decides: a verdict is `fake` where it is over the run's threshold."""
 
 SCORES: tuple[Any, ...] = (*IMAGE, *STATUS, *DETECTION)
@@ -85,7 +85,9 @@ OFFSET: Any = pa.field("offset", pa.int64())
 MANIFEST: tuple[Any, ...] = (POSITION, *IMAGE, OFFSET)
 
 OWN_NAMES = frozenset(
-    {field.name for field in (POSITION, *SCORES, OFFSET)} | {"data", "pixels", "embedding"}
+    {field.name for field in (POSITION, *SCORES, OFFSET)}
+    | {"data", "pixels", "embedding"}
+    | {"view_pixels", "view_embeddings"}
 )
 """Names of our own in a run's tables: no column that is carried through has one of them."""
 

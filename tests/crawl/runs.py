@@ -34,7 +34,13 @@ class Ended:
 
 
 def run_here(settings: type[JobSettings], job: Callable[[Any], Outcome], *flags: str) -> Ended:
-    """Run a job in this process, by its command line."""
+    """Run a job in this process, by its command line.
+
+    Encoders compute in fp32 unless a flag says otherwise: what is compared to 1e-5 must not depend
+    on the CPU of the day.
+    """
+    if "precision" in settings.model_fields and not any("--precision" in flag for flag in flags):
+        flags = (*flags, "--precision=fp32")
     out, err = io.StringIO(), io.StringIO()
     with (
         contextlib.redirect_stdout(out),

@@ -11,16 +11,20 @@ NOT_RUN = {
     "cluster/README.md#on-kubernetes/3": "needs a Kubernetes cluster; what is applied is checked",
     "cluster/README.md#on-kubernetes/4": "needs a Kubernetes cluster with GPUs",
     "docs/current.md#the-same-as-a-query/2": "DuckDB would download its extension for S3",
+    "docs/few-shot.md#5-scores/2": "a bound takes more real images than the tests have",
     "docs/first-crawl.md#1-see-it-work": "the demo is two minutes; its target is looked up",
     "docs/scores.md#duckdb/5": "DuckDB would download its extension for S3",
     "docs/scores.md#athena": "needs Athena; its columns are compared with those that are written",
     "docs/scores.md#athena/2": "needs Athena; its columns are compared with those that are written",
     "docs/storage.md#img2datasets-shards-scored-as-they-lie": "img2dataset reads the web",
+    "docs/which-encoder.md#weights-as-a-file": "the file is a gigabyte, and no hub is reachable",
     "docs/submitting.md#submitting-jobs-to-a-cluster": "the address and token of a cluster",
     "docs/submitting.md#what-the-exit-status-becomes/2": "needs the AWS command line",
 }
 
 RUN_BY = {
+    "docs/published-probe.md#three-commands": "tests/docs/test_published_probe.py",
+    "docs/published-probe.md#other-labelled-images": "tests/docs/test_published_probe.py",
     "docs/scheduled-crawls.md#cron-and-a-standing-cluster/2": "tests/docs/test_nightly.py",
     "docs/submitting.md#one-recipe-a-job": "tests/s3/test_submission.py",
     "docs/submitting.md#what-the-exit-status-becomes": "tests/s3/test_submission.py",

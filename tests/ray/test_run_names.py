@@ -9,7 +9,7 @@ import pytest
 
 from tests.crawl.handmade import HERE, make_bank
 from tests.crawl.runs import Ended, read_folder, run_here, run_script
-from ufd_ray.pipeline.pairing import Detectors
+from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.score import score
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import write_document
@@ -21,7 +21,8 @@ def run(tmp_path: Path) -> Path:
     make_bank(tmp_path / "bank")
     folder = tmp_path / "runs" / "nightly"
     folder.mkdir(parents=True)
-    settings = ScoreSettings(input=["images"], output=".", bank=f"{tmp_path}/bank", k=3)
+    given = {"input": ["images"], "output": ".", "bank": f"{tmp_path}/bank", "k": 3}
+    settings = ScoreSettings.model_validate(given | {"precision": "fp32"})
     fingerprint = settings.fingerprint() | Detectors.read(settings, HERE).contents()
     content = {"format_version": 1, "outcome": "published", "fingerprint": fingerprint}
     write_document(str(folder), "run.json", content, HERE)
@@ -50,7 +51,7 @@ def test_a_finished_run_returns_at_once(run: Path) -> None:
 
 def test_a_finished_run_returns_at_once_as_a_process_of_its_own(run: Path) -> None:
     # A Ray that cannot be reached: whoever tries to join it fails.
-    ended = run_script("score", *flags(run), env={"RAY_ADDRESS": "127.0.0.1:1"})
+    ended = run_script("score", *flags(run), "--precision=fp32", env={"RAY_ADDRESS": "127.0.0.1:1"})
     assert (ended.status, ended.err) == (0, "")
 
 

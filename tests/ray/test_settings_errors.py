@@ -76,6 +76,21 @@ def test_bank_and_probe_of_different_encoders() -> None:
         assert f"by {identity.spec} (encoder_id {identity.encoder_id})" in said
 
 
+def test_a_threshold_that_was_never_found() -> None:
+    said = refused_score("--probe=probe", "--threshold=max-fpr")
+    assert said.startswith("--threshold max-fpr: probe probe has none: nothing was looked for")
+    assert "jobs/calibrate.py --probe probe" in said
+    said = refused_score("--decide-by=margin", "--unsure-above=tuned")
+    assert said.startswith(
+        "--unsure-above tuned: the margin of bank bank has none, for there is no"
+    )
+
+
+def test_unsure_above_the_threshold() -> None:
+    said = refused_score("--probe=probe", "--threshold=0.5", "--unsure-above=0.6")
+    assert said.endswith("the threshold (0.5) is 0.5: it has to lie below it")
+
+
 def test_bank_missing() -> None:
     assert refused_score("--bank=nowhere") == "--bank nowhere: there is no bank.json"
 

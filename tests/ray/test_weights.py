@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,16 @@ def test_errors_within_the_allowed_rate_are_exit_status_0(run: Run) -> None:
     assert (run.ended.status, run.ended.err) == (0, "")
     assert run.json["outcome"] == "published"
     assert run.json["counts"]["by_error_code"].keys() == {"not_finite"}
+
+
+def test_the_run_tells_which_file_its_workers_loaded(world: World, run: Run) -> None:
+    (file,) = run.json["weights_files"]
+    data = (world.root / "weights.safetensors").read_bytes()
+    assert file == {
+        "source": str(world.root / "weights.safetensors"),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "size_bytes": len(data),
+    }
 
 
 def test_limit_takes_the_first_of_the_listing(run: Run) -> None:

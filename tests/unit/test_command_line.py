@@ -223,7 +223,7 @@ def test_help_shows_units_and_choices(
     assert "one try at an image, in seconds (default: 60.0)" in said
     assert "in bytes; larger ones: error rows (default: 67108864)" in said
     assert "--device {auto,cuda,cpu}" in said
-    assert "--decide-by {probe,neighbors}" in said
+    assert "--decide-by {probe,neighbors,margin}" in said
     assert "--keep-embeddings, --no-keep-embeddings" in said
 
 

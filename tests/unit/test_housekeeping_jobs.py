@@ -112,7 +112,7 @@ def test_export_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture
         (export, ["--to", "x.xlsx", "--current"], "expected one that ends with .csv or .jsonl"),
         (export, ["--current"], "--to is required"),
         (export, ["--to", "x.csv", "--current", "--verdict", "maybe"], "'fake'"),
-        (export, ["--to", "x.csv", "--current", "--min-score", "2"], "less than or equal to 1"),
+        (export, ["--to", "x.csv", "--current", "--min-score", "3"], "less than or equal to 2"),
         (export, ["--to", "x.csv", "--current", "--limit", "0"], "greater than or equal to 1"),
     ],
 )

@@ -17,12 +17,15 @@ WITHOUT_RAY = (
     "ufd_ray.errors",
     "ufd_ray.evaluation",
     "ufd_ray.images",
+    "ufd_ray.notebook",
     "ufd_ray.outcome",
+    "ufd_ray.pairing",
     "ufd_ray.report",
     "ufd_ray.schema",
     "ufd_ray.settings",
     "ufd_ray.storage",
     "jobs.build_bank",
+    "jobs.calibrate",
     "jobs.current",
     "jobs.demo",
     "jobs.export",
@@ -57,6 +60,6 @@ def test_no_package_was_forgotten_above() -> None:
 
 
 def test_public_names() -> None:
-    assert ufd_ray.__all__ == ["__version__"]
+    assert ufd_ray.__all__ == ["__version__", "load_detector"]
     for name in ufd_ray.__all__:
         assert getattr(ufd_ray, name)

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from ufd_ray.settings import (
     BuildBankSettings,
+    CalibrateSettings,
     DemoSettings,
     FitProbeSettings,
     ImageSettings,
@@ -15,7 +16,7 @@ from ufd_ray.settings import (
     ScoreSettings,
 )
 
-JOBS = [BuildBankSettings, ScoreSettings, FitProbeSettings, DemoSettings]
+JOBS = [BuildBankSettings, CalibrateSettings, ScoreSettings, FitProbeSettings, DemoSettings]
 SCORE = {"input": ["/photos"], "output": "/out", "probe": "/probe"}
 FIELDS = [(job, name, field) for job in JOBS for name, field in job.model_fields.items()]
 
@@ -84,6 +85,15 @@ def test_unknown_names_are_refused() -> None:
         ({"run_id": "a\n"}, "should match pattern"),
         ({"run_id": "x" * 129}, "should match pattern"),
         ({"device": "tpu"}, "'cuda'"),
+        ({"decide_by": "margin"}, "--decide-by margin needs --bank"),
+        ({"threshold": "best"}, "expected a number, or one of default, tuned, max-fpr, calibrated"),
+        ({"threshold": "inf"}, "expected a number"),
+        ({"threshold": True}, "expected a number"),
+        ({"threshold": 1.5}, r"--threshold 1.5: what decides \(probe\) lies between 0 and 1"),
+        ({"unsure_above": -0.5}, "--unsure-above -0.5: what decides"),
+        ({"bank": "/bank", "decide_by": "margin", "threshold": 3}, "between -2 and 2"),
+        ({"bank": "/bank", "decide_by": "neighbors", "threshold": "tuned"}, r"only k \+ 1 values"),
+        ({"probe": None, "bank": "/bank", "unsure_above": "tuned"}, r"only k \+ 1 values"),
         ({"s3_kms_key": ""}, "should match pattern"),
         ({"s3_kms_key": "two words"}, "should match pattern"),
         ({"s3_kms_key": "a\r\nx-amz-acl: public-read"}, "should match pattern"),
@@ -107,6 +117,7 @@ def test_names_of_runs(run_id: str) -> None:
         ({"bank": "/bank"}, "probe"),
         ({"bank": "/bank", "probe": None}, "neighbors"),
         ({"bank": "/bank", "decide_by": "neighbors"}, "neighbors"),
+        ({"bank": "/bank", "decide_by": "margin"}, "margin"),
     ],
 )
 def test_who_decides(given: dict[str, Any], decider: str) -> None:
@@ -165,3 +176,13 @@ def test_all_that_changes_no_row_exists() -> None:
     for job in JOBS:
         assert job.changes_no_row <= known
     assert issubclass(ScoreSettings, ImageSettings)
+
+
+@pytest.mark.parametrize(
+    ("given", "threshold"),
+    [("0.25", 0.25), (1, 1.0), (0.5, 0.5), ("tuned", "tuned"), ("max-fpr", "max-fpr")],
+)
+def test_a_threshold_is_a_number_or_a_name(given: Any, threshold: float | str) -> None:
+    settings = ScoreSettings.model_validate(SCORE | {"threshold": given})
+    assert settings.threshold == threshold
+    assert type(settings.threshold) is type(threshold)

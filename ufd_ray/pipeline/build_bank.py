@@ -6,23 +6,25 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
-from ufd_ray.encoders import EncoderIdentity, EncoderSpec
+from ufd_ray.encoders import EncoderIdentity, EncoderSpec, WeightsFile
 from ufd_ray.errors import UfdError
 from ufd_ray.outcome import Outcome
+from ufd_ray.pipeline.banking.plan import BankPlan
+from ufd_ray.pipeline.banking.shard import bank_shard
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
+from ufd_ray.pipeline.few_images import what_so_few_tell
 from ufd_ray.pipeline.flow import make_flow
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
 from ufd_ray.pipeline.placement import Placement
 from ufd_ray.pipeline.progress import progress_lines, start_tally
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.waiting import find_place
-from ufd_ray.schema import FAKE, REAL, REJECTS, bank_row
+from ufd_ray.schema import FAKE, REAL, REJECTS
 from ufd_ray.settings import BuildBankSettings
 from ufd_ray.storage import (
     Parts,
@@ -47,6 +49,7 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
     """
     storage = StorageOptions.of(settings)
     check_apart(settings.input, settings.output)
+    check_apart(settings.val_input, settings.output, "--val-input")
     spec = EncoderSpec.parse(settings.encoder)
     fingerprint = settings.fingerprint()
     earlier = outcome_of_earlier(settings.output, "bank.json", fingerprint, "a bank built", storage)
@@ -63,34 +66,39 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
         manifest, parts = join_uri(scratch, "manifest"), join_uri(scratch, "parts")
         try:
             if settings.dry_run:
-                encoder, _ = _load_somewhere(settings, plan, cluster, storage)
+                encoder, _, _ = _load_somewhere(settings, plan, cluster, storage)
                 rehearse(settings, encoder.preprocess, encoder.input_size, storage, labelled=True)
                 print("dry run: settings, input and output can be used; nothing was written")
                 return Outcome.PUBLISHED
             num_images = list_inputs(settings, manifest, storage, labelled=True).num_images
-            encoder, placement = _load_somewhere(settings, plan, cluster, storage)
-            flow = make_flow(settings, plan, encoder, placement, storage, start_tally())
+            encoder, weights, placement = _load_somewhere(settings, plan, cluster, storage)
+            flow = make_flow(
+                settings, plan, encoder, placement, storage, start_tally(), BankPlan.of(settings)
+            )
             with work_begun():
                 with progress_lines(flow.tally, "encode", num_images, settings.progress_s):
                     flow.append(flow.embed(flow.read(manifest)), parts)
                 rows = Parts(parts, manifest, storage)
-                return _publish(settings, storage, plan, encoder, rows, num_images)
+                return _publish(settings, storage, plan, encoder, weights, rows, num_images)
         finally:
             tidy_up(scratch, storage)
 
 
 def _load_somewhere(
     settings: BuildBankSettings, plan: EncoderPlan, cluster: Cluster, storage: StorageOptions
-) -> tuple[EncoderIdentity, Placement]:
-    """Where workers run, and the identity that the encoder turns out to have on one of them."""
+) -> tuple[EncoderIdentity, WeightsFile | None, Placement]:
+    """The encoder's identity and file, as one of the workers finds them; where workers run."""
     placement = find_place(settings, plan.device, cluster)
     print(f"encoders: {placement.encoders}")
     load = ray.remote(**placement.encoders.resources)(_identify)
-    return ray.get(load.remote(plan, storage)), placement
+    return *ray.get(load.remote(plan, storage)), placement
 
 
-def _identify(plan: EncoderPlan, storage: StorageOptions) -> EncoderIdentity:
-    return plan.load(storage).identity
+def _identify(
+    plan: EncoderPlan, storage: StorageOptions
+) -> tuple[EncoderIdentity, WeightsFile | None]:
+    encoder = plan.load(storage)
+    return encoder.identity, encoder.weights_file
 
 
 def _publish(
@@ -98,6 +106,7 @@ def _publish(
     storage: StorageOptions,
     plan: EncoderPlan,
     encoder: EncoderIdentity,
+    weights: WeightsFile | None,
     parts: Parts,
     num_images: int,
 ) -> Outcome:
@@ -105,14 +114,17 @@ def _publish(
     rejects, shards = [], []
     counts: dict[str, Counter[str]] = {n: Counter() for n in ("label", "source", "split", "view")}
     searchable: Counter[int] = Counter()
-    for number, rows in enumerate(parts.ranges(num_images, settings.rows_per_file)):
+    images_per_file = max(1, settings.rows_per_file // BankPlan.of(settings).num_pictures)
+    for number, rows in enumerate(parts.ranges(num_images, images_per_file)):
         usable = pc.is_valid(rows["embedding"])
         rejects.append(_rejected(rows.filter(pc.invert(usable))))
-        shard = _shard(rows.filter(usable), encoder.dim, settings)
+        shard = bank_shard(rows.filter(usable), encoder.dim, settings.dtype)
+        images = shard.filter(pc.equal(shard["view"], 0))
         for name, counter in counts.items():
-            found = shard[name].drop_null().value_counts().to_pylist()
+            counted = shard if name == "view" else images
+            found = counted[name].drop_null().value_counts().to_pylist()
             counter.update({str(entry["values"]): entry["counts"] for entry in found})
-        searchable.update(shard.filter(pc.equal(shard["split"], "train"))["label"].to_pylist())
+        searchable.update(images.filter(pc.equal(images["split"], "train"))["label"].to_pylist())
         name = f"shards/part-{number:05d}.parquet"
         shards.append(write_table(settings.output, name, shard, storage))
     rejected = pa.concat_tables(rejects)
@@ -131,24 +143,34 @@ def _publish(
         "encoder": encoder.to_dict(),
         "encoder_id": encoder.encoder_id,
         "weights_are_random": encoder.is_random,
+        "weights_file": weights.to_dict() if weights else None,
         "precision": plan.precision,
         "dim": encoder.dim,
         "dtype": settings.dtype,
-        "num_rows": num_usable,
+        "num_images": num_usable,
+        "num_rows": counts["view"].total(),
         "num_searchable": searchable.total(),
         "num_rejected": len(rejected),
+        "views": settings.views,
+        "seed": settings.seed,
         "counts": {name: dict(counter) for name, counter in counts.items()},
         "shards": [shard.to_dict() for shard in shards],
         "rejects": rejects_file.to_dict(),
         "fingerprint": settings.fingerprint(),
     }
     write_document(settings.output, "bank.json", bank, storage)
+    num_views = counts["view"].total() - num_usable
+    and_views = f" and {num_views:,} of augmented views" if num_views else ""
     print(
         f"bank of {num_usable:,} embeddings ({counts['label']['0']:,} real,"
-        f" {counts['label']['1']:,} fake) by encoder {encoder.encoder_id}: {settings.output}"
+        f" {counts['label']['1']:,} fake){and_views} by encoder {encoder.encoder_id}:"
+        f" {settings.output}"
     )
     if len(rejected):
         print(f"{len(rejected):,} images are not in it; rejects.parquet says why")
+    labels = counts["label"]
+    for line in what_so_few_tell(labels[str(REAL)], labels[str(FAKE)]):
+        print(line)
     return outcome
 
 
@@ -156,20 +178,3 @@ def _rejected(rows: Any) -> Any:
     schema = pa.schema(REJECTS)
     status = pa.array(["error"] * len(rows), pa.string())
     return rows.append_column("status", status).select(schema.names).cast(schema)
-
-
-def _shard(rows: Any, dim: int, settings: BuildBankSettings) -> Any:
-    columns = {name: rows[name] for name in ("image_id", "uri", "member", "label", "embedding")}
-    nothing = pa.nulls(len(rows), pa.string())
-    columns["source"] = rows["source"] if "source" in rows.column_names else nothing
-    given = rows["split"] if "split" in rows.column_names else nothing
-    columns["split"] = pc.coalesce(given, _draw_splits(rows["content_hash"], settings.val_share))
-    columns["view"] = pa.array(np.zeros(len(rows), np.int16))
-    schema = bank_row(dim, settings.dtype)
-    return pa.table(columns).select(schema.names).cast(schema)
-
-
-def _draw_splits(content_hashes: Any, val_share: float) -> Any:
-    # The bytes decide: the same image falls on the same side under any name, in any company.
-    drawn = [int(digits[:8], 16) / 2**32 for digits in content_hashes.to_pylist()]
-    return pa.array(["val" if share < val_share else "train" for share in drawn], pa.string())

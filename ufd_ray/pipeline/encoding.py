@@ -19,13 +19,13 @@ from ufd_ray.encoders import (
     require_device,
     require_same,
     resolve_device,
-    resolve_precision,
 )
 from ufd_ray.errors import ErrorCode, ModelError, SettingsError, UfdError
 from ufd_ray.pipeline.cluster import Cluster, this_node
 from ufd_ray.pipeline.placement import Pool
+from ufd_ray.pipeline.precision import choose_precision
 from ufd_ray.pipeline.progress import timed
-from ufd_ray.pipeline.rows import pixel_batch, put_errors
+from ufd_ray.pipeline.rows import pixel_batch, put_errors, view_batch
 from ufd_ray.settings import Device, ImageSettings, Precision, PreprocessMode
 from ufd_ray.storage import KeptEmbeddings, StorageOptions, embedding_column, object_exists
 
@@ -81,6 +81,7 @@ def plan_encoder(
 
     Raises:
         SettingsError: the device or precision cannot be had, or `--weights` is not there.
+        ClusterError: no machine tells what its CPUs are good at.
     """
     source = settings.weights or (spec.weights if spec.kind == "file" else None)
     if source is not None and not object_exists(source, StorageOptions.of(settings)):
@@ -91,11 +92,14 @@ def plan_encoder(
         may_grow=cluster.may_grow,
         autoscales=cluster.autoscales,
     )
-    precision = resolve_precision(settings.precision, choice.device)
-    print(f"encoder {spec} on {choice.device} in {precision}: {choice.reason}")
+    precision = choose_precision(settings, spec, choice.device, cluster)
+    why = f"{choice.reason}; {precision.reason}"
+    print(f"encoder {spec} on {choice.device} in {precision.precision}: {why}")
     if spec.kind == "random":
         print("warning: the encoder's weights are random, as asked: its scores mean nothing")
-    return EncoderPlan(spec, preprocess, settings.weights, choice.device, precision, dtype)
+    return EncoderPlan(
+        spec, preprocess, settings.weights, choice.device, precision.precision, dtype
+    )
 
 
 _NOT_FINITE = ModelError(
@@ -104,7 +108,7 @@ _NOT_FINITE = ModelError(
 
 
 class EncodeImages:
-    """Ray stage: `pixels` → `embedding`.
+    """Ray stage: `pixels` → `embedding`, and where there are any, views → theirs.
 
     Args:
         plan: which encoder.
@@ -113,6 +117,7 @@ class EncodeImages:
         pool: the workers, some of which may share a node's cores; None: this is the only one.
         kept: reference to the index of embeddings that are kept (`find_kept`); None: of none.
         tally: where times are reported; None: nowhere.
+        at_once: pictures that the encoder takes at a time.
 
     Raises:
         IdentityError: at the first batch, if the weights found here are not those of the bank or
@@ -128,6 +133,7 @@ class EncodeImages:
         pool: Pool | None = None,
         kept: Any = None,
         tally: Any = None,
+        at_once: int = 64,
     ) -> None:
         if plan.device == "cpu":
             # All cores of the node, shared: Ray would give as many threads as CPUs were reserved.
@@ -137,21 +143,26 @@ class EncodeImages:
         try:
             require_device(plan.device)
             self._encoder = plan.load(storage, expected)
+            if tally is not None and (file := self._encoder.weights_file):
+                tally.add_weights.remote(file.to_dict())
             self._kept = None if kept is None else KeptEmbeddings(ray.get(kept), storage)
         except UfdError as error:
             self._failure = error
         self._dtype = np.dtype(plan.dtype)
         self._tally = tally
+        self._at_once = at_once
 
     def __call__(self, rows: Any) -> Any:
         """Encode a batch.
 
         Args:
-            rows: `pa.Table` with `pixels`, uint8 (size, size, 3) as bytes, null for failed images.
+            rows: `pa.Table` with `pixels`, uint8 (size, size, 3) as bytes, null for failed images;
+                perhaps with `view_pixels`, uint8 (views, size, size, 3) likewise.
 
         Returns:
             The same rows with `embedding`, fixed-size list of the stored dtype, instead of
-            `pixels`; null where there is an error (`not_finite` among them).
+            `pixels`; null where there is an error (`not_finite` among them, which a view may be as
+            well). With `view_embeddings`, a list of such lists, instead of `view_pixels`.
         """
         if self._failure is not None:
             raise self._failure
@@ -161,14 +172,29 @@ class EncodeImages:
         with timed(self._tally, "encode", len(rows) - int(known.sum())) as counts:
             fresh = pc.if_else(pa.array(known), pa.scalar(None, pa.large_binary()), rows["pixels"])
             pixels, valid = pixel_batch(fresh, encoder.input_size)
-            with np.errstate(over="ignore"):  # float16 may overflow: `usable` sees it
-                embeddings[valid] = encoder.encode(pixels).astype(self._dtype)
-            # All zeros have no direction, so no cosine: as useless as a NaN.
-            usable = np.asarray(np.isfinite(embeddings).all(axis=1) & embeddings.any(axis=1))
+            views, num_views = view_batch(rows, encoder.input_size)
+            pictures = np.concatenate([pixels, views]) if len(views) else pixels
+            encoded = self._encode(pictures)
+            embeddings[valid], of_views = encoded[: len(pixels)], encoded[len(pixels) :]
+            usable = _have_a_direction(embeddings)
+            usable[np.repeat(np.arange(len(rows)), num_views)[~_have_a_direction(of_views)]] = False
             counts["errors"] = int((~usable).sum())
         rows = put_errors(rows, [_NOT_FINITE if bad else None for bad in valid & ~usable])
-        column = embedding_column(embeddings, usable)
-        return rows.drop_columns(["pixels"]).append_column("embedding", column)
+        rows = rows.drop_columns(["pixels"])
+        rows = rows.append_column("embedding", embedding_column(embeddings, usable))
+        if "view_pixels" not in rows.column_names:
+            return rows
+        ends = pa.array(np.cumsum([0, *num_views]), pa.int32())
+        lists = pa.ListArray.from_arrays(ends, embedding_column(of_views))
+        return rows.drop_columns(["view_pixels"]).append_column("view_embeddings", lists)
+
+    def _encode(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        encoded = np.empty((len(pictures), self._encoder.dim), self._dtype)
+        for first in range(0, len(pictures), self._at_once):
+            few = slice(first, first + self._at_once)
+            with np.errstate(over="ignore"):  # float16 may overflow: `_have_a_direction` sees it
+                encoded[few] = self._encoder.encode(pictures[few]).astype(self._dtype)
+        return encoded
 
     def _recall(self, rows: Any, embeddings: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Fill in the embeddings that are kept; which rows these are."""
@@ -182,3 +208,8 @@ class EncodeImages:
         if found is not None:
             embeddings[known] = found
         return known
+
+
+def _have_a_direction(embeddings: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    # All zeros have none, so no cosine: as useless as a NaN.
+    return np.asarray(np.isfinite(embeddings).all(axis=1) & embeddings.any(axis=1))

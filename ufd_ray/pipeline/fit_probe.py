@@ -1,61 +1,41 @@
-"""A feature bank → a linear probe, fitted by data-parallel workers of Ray Train."""
+"""A feature bank → a linear probe, fitted by data-parallel workers of Ray Train, and judged."""
 
 from __future__ import annotations
 
-import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import ray.train
-import torch
-from ray.train import RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer
-
-from ufd_ray.detectors import (
-    LogisticFit,
-    PaperFit,
-    Probe,
-    fit_logistic,
-    fit_paper,
-    import_published,
-)
+from ufd_ray.detectors import L2_GRID, import_published, tell_whose
 from ufd_ray.encoders import EncoderIdentity
 from ufd_ray.errors import IdentityError, SettingsError
-from ufd_ray.evaluation import accuracy_at, average_precision
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import join_cluster
+from ufd_ray.pipeline.few_images import FEW
+from ufd_ray.pipeline.fitting.judging import Judged, figures, logits_of, settle_probe
+from ufd_ray.pipeline.fitting.rows import VAL, read_rows
+from ufd_ray.pipeline.fitting.summary import summary
+from ufd_ray.pipeline.fitting.training import train
+from ufd_ray.pipeline.fitting.worker import CrossValidated, Fitted
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
-from ufd_ray.pipeline.waiting import wait_for_machine
+from ufd_ray.report import draw_curve
+from ufd_ray.schema import FAKE, REAL
 from ufd_ray.settings import FitProbeSettings
 from ufd_ray.storage import (
     BankInfo,
     ProbeFiles,
     StorageOptions,
     check_writable,
-    embedding_matrix,
+    join_uri,
     local_copy,
     object_exists,
     outcome_of_earlier,
     read_bank_info,
-    read_shards,
     utc_now,
+    write_object,
     write_probe,
 )
 
-_CPUS_OF_A_WORKER = 0.5
-_WAIT_S = 1800.0
-"""Longest wait for a machine, where the cluster has yet to start one."""
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Labelled embeddings: (n, dim) and (n,)."""
-
-    embeddings: npt.NDArray[Any]
-    labels: npt.NDArray[np.int8]
+USUAL_FOLDS = 5
 
 
 def fit_probe(settings: FitProbeSettings) -> Outcome:
@@ -84,32 +64,19 @@ def fit_probe(settings: FitProbeSettings) -> Outcome:
     storage = replace(storage, patient=True)
     if encoder.is_random:
         print("warning: the bank's encoder has random weights: what is fitted on it means nothing")
-    curve: list[dict[str, float]] = []
     if settings.import_ is not None:
-        probe = _import(settings.import_, bank, storage)
+        fitted = _import(settings.import_, bank, storage)
     else:
         with our_errors_only(), work_begun():
-            probe, curve = _fit(settings, bank, storage)
-    validation = _validate(probe, _read_rows(bank, storage, "val"))
-    details = {
-        "fitted_at": utc_now(),
-        "weights_are_random": encoder.is_random,
-        "recipe": settings.recipe if settings.import_ is None else "imported",
-        "bank": settings.bank,
-        "training_curve": curve,
-        "validation": validation,
-        "fingerprint": fingerprint,
-    }
-    files = ProbeFiles(probe.weight, float(probe.bias), bank.encoder, bank.dtype, 0.5, details)
+            fitted = _fit(settings, bank, storage)
+    files = _judge(settings, bank, fitted)
+    files.details.update(weights_are_random=encoder.is_random, fingerprint=fingerprint)
+    if fitted.curve:
+        picture = draw_curve(fitted.curve, title=f"{files.details['recipe']} probe")
+        write_object(join_uri(settings.output, "curve.png"), picture, storage)
     write_probe(settings.output, files, storage)
-    said = (
-        f"on {validation['num_images']:,} held-out images:"
-        f" AP {validation['average_precision']:.3f}, accuracy at 0.5 {validation['accuracy']:.3f}"
-        if validation
-        else "no held-out images of both classes to judge it on"
-    )
-    steps = f", {len(curve)} steps" if curve else ""
-    print(f"probe ({details['recipe']}{steps}) {said}: {settings.output}")
+    print(*summary(files), sep="\n")
+    print(f"probe: {settings.output}")
     return Outcome.PUBLISHED
 
 
@@ -123,100 +90,87 @@ def _check(settings: FitProbeSettings, bank: BankInfo, storage: StorageOptions) 
     ):
         raise SettingsError(
             f"--recipe paper stops by held-out images, and the bank {bank.uri} has none; build it"
-            " with --val-share or a `split` column"
+            " with --val-share, --val-input or a `split` column"
+        )
+    fewest = min(bank.counts["label"].get(str(label), 0) for label in (REAL, FAKE))
+    wanted = settings.folds or (2 if settings.l2 == "cv" else 0)
+    if settings.import_ is None and wanted > fewest:
+        flag = f"--folds {wanted}" if settings.folds else "--l2 cv"
+        raise SettingsError(
+            f"{flag}: the bank {bank.uri} has only {fewest:,} images of one class, and each fold"
+            f" needs one of it; at least {wanted} are needed"
         )
 
 
-def _import(uri: str, bank: BankInfo, storage: StorageOptions) -> Probe:
+def _import(uri: str, bank: BankInfo, storage: StorageOptions) -> Fitted:
     with local_copy(uri, storage) as file:
         probe = import_published(file, dim=bank.dim)
-    print(
-        f"weights of {uri}, taken for encoder {bank.encoder['arch']}: the file does not say whose"
+    whose = tell_whose(probe, bank.encoder["arch"], bank.encoder["preprocess"])
+    print(f"{uri}: {whose}")
+    rows = read_rows(bank, storage, [VAL])[VAL]
+    val = Judged(rows.labels, logits_of(probe, rows), rows.sources, "val")
+    return Fitted(probe, val)
+
+
+def _fit(settings: FitProbeSettings, bank: BankInfo, storage: StorageOptions) -> Fitted:
+    wants_folds = settings.l2 == "cv" or bank.num_searchable <= FEW
+    usual = USUAL_FOLDS if wants_folds else 0
+    num_folds = usual if settings.folds is None else settings.folds
+    if settings.recipe == "paper":
+        num_folds = 0  # it cannot be fitted without held-out images
+    l2_grid = L2_GRID if settings.l2 == "cv" else (settings.l2,)
+    fitted = train(
+        settings,
+        bank,
+        storage,
+        join_cluster(),
+        l2_grid=l2_grid,
+        num_folds=num_folds,
+        fewer_folds_do=settings.folds is None,
     )
-    return probe
-
-
-def _fit(
-    settings: FitProbeSettings, bank: BankInfo, storage: StorageOptions
-) -> tuple[Probe, list[dict[str, float]]]:
-    cluster = wait_for_machine(join_cluster(), _WAIT_S, num_cpus=_CPUS_OF_A_WORKER)
-    num_workers = min(settings.num_workers, max(1, cluster.num_cpus))
-    if num_workers < settings.num_workers:
-        print(f"{num_workers} workers instead of {settings.num_workers}: no more CPUs than that")
-    with tempfile.TemporaryDirectory(prefix="ufd-ray-train-") as folder:
-        trainer = TorchTrainer(
-            _train,
-            train_loop_config={"settings": settings, "bank": bank, "storage": storage},
-            scaling_config=ScalingConfig(
-                num_workers=num_workers, resources_per_worker={"CPU": _CPUS_OF_A_WORKER}
-            ),
-            torch_config=TorchConfig(backend="gloo"),
-            run_config=RunConfig(name="fit_probe", storage_path=folder),
-        )
-        fit: LogisticFit | PaperFit = trainer.fit().return_value
-    if isinstance(fit, LogisticFit) and not fit.converged:
+    if not fitted.converged:
         print("warning: the fit stopped before its optimum")
-    return fit.probe, fit.curve
+    return fitted
 
 
-def _train(config: dict[str, Any]) -> LogisticFit | PaperFit:
-    """Every worker's part: its rows in memory once, then sums over all workers."""
-    settings: FitProbeSettings = config["settings"]
-    context = ray.train.get_context()
-    rank, world_size = context.get_world_rank(), context.get_world_size()
-    rows = _read_rows(config["bank"], config["storage"], "train", rank, world_size)
-    if settings.recipe == "logistic":
-        return fit_logistic(rows.embeddings, rows.labels, c=settings.l2, all_reduce=_sum)
-    held_out = _read_rows(config["bank"], config["storage"], "val", rank, world_size)
-    return fit_paper(
-        rows.embeddings,
-        rows.labels,
-        held_out.embeddings,
-        held_out.labels,
-        seed=settings.seed,
-        rank=rank,
-        world_size=world_size,
-        all_reduce=_sum,
+def _judge(settings: FitProbeSettings, bank: BankInfo, fitted: Fitted) -> ProbeFiles:
+    """The probe's files, with all that is known of it."""
+    validated = fitted.cross_validated
+    judged = fitted.val
+    if not judged.has_both_classes and validated is not None:
+        judged = validated.judged
+    settled = settle_probe(judged, settings)
+    details: dict[str, Any] = {
+        "fitted_at": utc_now(),
+        "recipe": settings.recipe if settings.import_ is None else "imported",
+        "l2": fitted.l2,
+        "converged": fitted.converged,
+        "bank": settings.bank,
+        "num_training_images": fitted.num_images,
+        "num_training_rows": fitted.num_rows,
+        "training_curve": fitted.curve,
+        "training_resumed_at": fitted.resumed_at,
+        "validation": figures(fitted.val),
+        "cross_validation": None if validated is None else _tell(validated),
+        "judged": settled.details,
+    }
+    probe, calibration = fitted.probe, settled.calibration
+    return ProbeFiles(
+        probe.weight,
+        float(probe.bias),
+        bank.encoder,
+        bank.dtype,
+        thresholds=settled.thresholds.to_dict(),
+        calibration=None if calibration is None else calibration.to_dict(),
+        details=details,
     )
 
 
-def _sum(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    total = torch.from_numpy(np.array(vector, dtype=np.float64))
-    torch.distributed.all_reduce(total)
-    return total.numpy()
-
-
-def _read_rows(
-    bank: BankInfo, storage: StorageOptions, split: str, rank: int = 0, world_size: int = 1
-) -> _Rows:
-    """One worker's rows of a split: augmented views where the bank has any, else view 0.
-
-    Of the rows in the bank's order, worker `rank` keeps number `rank`, `rank + world_size`, ….
-    """
-    augmented = split == "train" and any(view != "0" for view in bank.counts["view"])
-    embeddings = [np.empty((0, bank.dim), bank.dtype)]
-    labels = [np.empty(0, np.int8)]
-    passed = 0
-    for shard in read_shards(bank, storage, ["label", "split", "view", "embedding"]):
-        wanted = np.asarray(shard["split"]) == split
-        wanted &= (np.asarray(shard["view"]) > 0) == augmented
-        rows = np.flatnonzero(wanted)
-        mine = pa.array(rows[(passed + np.arange(len(rows))) % world_size == rank])
-        passed += len(rows)
-        embeddings.append(embedding_matrix(shard["embedding"].take(mine)))
-        labels.append(np.asarray(shard["label"].take(mine), np.int8))
-    return _Rows(np.concatenate(embeddings), np.concatenate(labels))
-
-
-def _validate(probe: Probe, rows: _Rows) -> dict[str, Any] | None:
-    if len(np.unique(rows.labels)) < 2:
-        return None
-    scores = probe.scores(rows.embeddings)
-    accuracy = accuracy_at(rows.labels, scores, 0.5)
+def _tell(validated: CrossValidated) -> dict[str, Any]:
     return {
-        "num_images": len(rows.labels),
-        "average_precision": average_precision(rows.labels, scores),
-        "accuracy": accuracy.overall,
-        "accuracy_real": accuracy.real,
-        "accuracy_fake": accuracy.fake,
+        "num_folds": validated.num_folds,
+        "l2": validated.l2,
+        "grid": validated.grid,
+        "split_sources": validated.split_sources,
+        "figures": figures(validated.judged, validated.num_folds),
     }

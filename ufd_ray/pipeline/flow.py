@@ -13,6 +13,7 @@ import ray.data
 
 from ufd_ray.encoders import EncoderIdentity
 from ufd_ray.images import DecodeLimits
+from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.checkpoint import LeaveOut
 from ufd_ray.pipeline.detecting import DetectGenerated
 from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan
@@ -42,6 +43,7 @@ class Flow:
         decode_limits: bounds of decoding.
         storage: how storage is reached.
         tally: where the stages report.
+        bank: what a bank wants of its images; None: they are for no bank.
     """
 
     plan: EncoderPlan
@@ -52,6 +54,7 @@ class Flow:
     decode_limits: DecodeLimits
     storage: StorageOptions
     tally: Any
+    bank: BankPlan | None = None
 
     def read(self, manifest: str, left_out: LeaveOut | None = None) -> Any:
         """Manifest → rows, but for those `left_out`, as a lazy Ray data set."""
@@ -65,13 +68,17 @@ class Flow:
         # CPU on one node, all the time.
         step = left_out or _as_they_are
         rows = rows.map_batches(step, batch_size=None, num_cpus=LIGHT, **_ARROW)
-        return rows.repartition(target_num_rows_per_block=_ROWS_PER_BLOCK)
+        return rows.repartition(target_num_rows_per_block=self._bounded(_ROWS_PER_BLOCK))
+
+    def _bounded(self, num_images: int) -> int:
+        """So many images, or fewer where each becomes several pictures: as many pixels together."""
+        return max(1, num_images // (self.bank.num_pictures if self.bank else 1))
 
     def embed(self, rows: Any, kept: Any = None) -> Any:
         """Rows → rows with embeddings; those that are `kept` (`find_kept`) are not made again."""
         rows = rows.map_batches(
             partial(fetch_images, storage=self.storage, limits=self.limits, tally=self.tally),
-            batch_size=_FILES_IN_MEMORY,
+            batch_size=self._bounded(_FILES_IN_MEMORY),
             num_cpus=LIGHT,
             **_ARROW,
         )
@@ -81,9 +88,10 @@ class Flow:
                 mode=self.encoder.preprocess,
                 size=self.encoder.input_size,
                 limits=self.decode_limits,
+                bank=self.bank,
                 tally=self.tally,
             ),
-            batch_size=_FILES_IN_MEMORY,
+            batch_size=self._bounded(_FILES_IN_MEMORY),
             num_cpus=LIGHT,
             **_ARROW,
         )
@@ -96,8 +104,9 @@ class Flow:
                 self.placement.encoders,
                 kept,
                 self.tally,
+                self.batch_size,
             ),
-            batch_size=self.batch_size,
+            batch_size=self._bounded(self.batch_size),
             **self.placement.encoders.arguments(),
             **_ARROW,
         )
@@ -148,8 +157,9 @@ def make_flow(
     placement: Placement,
     storage: StorageOptions,
     tally: Any,
+    bank: BankPlan | None = None,
 ) -> Flow:
-    """The flow that a job's settings ask for."""
+    """The flow that a job's settings ask for; `bank`: what a bank wants of its images."""
     return Flow(
         plan=plan,
         encoder=encoder,
@@ -159,4 +169,5 @@ def make_flow(
         decode_limits=DecodeLimits.of(settings),
         storage=storage,
         tally=tally,
+        bank=bank,
     )

@@ -1,18 +1,16 @@
-"""What both image jobs do first: storage, listing, the run's own manifest, a look at one image."""
+"""What both image jobs do first: output apart from input, listing, a look at one image."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
-import pyarrow.compute as pc
-
-from ufd_ray.errors import SettingsError
+from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.images import DecodeLimits, Sandbox
-from ufd_ray.schema import FAKE, REAL
-from ufd_ray.settings import ImageSettings, PreprocessMode
+from ufd_ray.pipeline.banking.labelled import held_to_labels, with_given_splits
+from ufd_ray.settings import BuildBankSettings, ImageSettings, PreprocessMode
 from ufd_ray.storage import (
     Fetched,
     FetchLimits,
@@ -31,8 +29,13 @@ _NUM_NAMED = 5
 _KNOWN = ["uri", "member", "offset", "etag", "size_bytes"]
 
 
-def check_apart(inputs: list[str], output: str) -> None:
+def check_apart(inputs: list[str], output: str, flag: str = "--input") -> None:
     """Refuse an output that lies within an input, where a run would find its own files.
+
+    Args:
+        inputs: what was named by `flag`.
+        output: the output.
+        flag: for the message.
 
     Raises:
         SettingsError: it does; Ray cannot read below it; or one of them is no path or URI.
@@ -45,7 +48,7 @@ def check_apart(inputs: list[str], output: str) -> None:
         folder = prefix.rstrip("/") + "/" if prefix else ""
         if store == its_store and (place.rstrip("/") + "/").startswith(folder):
             raise SettingsError(
-                f"--output {output} lies within --input {uri}: its own files would be read as"
+                f"--output {output} lies within {flag} {uri}: its own files would be read as"
                 " images; choose another place"
             )
 
@@ -77,16 +80,16 @@ def list_inputs(
     Raises:
         SettingsError: an input that cannot be used, or no images; `labelled`: images without one.
     """
-    inputs = _inputs(settings, labelled)
+    listing = _Listing(settings, labelled)
     info = write_manifest(
         folder,
-        inputs.tables(options),
+        listing.tables(options),
         options,
         limit=settings.limit,
-        checked=_labelled if labelled else iter,
+        checked=listing.checked,
         ledger=ledger,
     )
-    _say(inputs, info)
+    listing.say(info)
     if ledger is not None:
         _say_what_is_new(info)
     return info
@@ -106,14 +109,14 @@ def rehearse(
     Raises:
         SettingsError: an input that cannot be used or read, or no images.
     """
-    inputs = _inputs(settings, labelled)
+    listing = _Listing(settings, labelled)
     first = None
-    tables = inputs.tables(options)
+    tables = listing.tables(options)
     with select_images(tables, limit=settings.limit, ledger=ledger) as selection:
-        for table in _labelled(selection.tables) if labelled else selection.tables:
+        for table in listing.checked(selection.tables):
             if first is None and len(table):
                 first = Known(**table.select(_KNOWN).slice(0, 1).to_pylist()[0])
-    _say(inputs, selection.info)
+    listing.say(selection.info)
     if ledger is not None:
         _say_what_is_new(selection.info)
     if first is None:
@@ -134,36 +137,80 @@ def _look_at(read: Fetched, settings: ImageSettings, mode: PreprocessMode, size:
     )
 
 
-def _inputs(settings: ImageSettings, labelled: bool) -> Inputs:
-    return Inputs(
-        settings.input,
-        settings.include,
-        settings.exclude,
-        by_folder=labelled,
-        image_column=settings.image_column,
-        allow_http=settings.allow_http,
-    )
+class _Listing:
+    """The images that a job's settings name, and what is said of them.
 
+    Args:
+        settings: which images; a bank's may name some that validate as well.
+        labelled: they are for a bank.
+    """
 
-def _say(inputs: Inputs, info: ManifestInfo) -> None:
-    left_out = inputs.num_left_out
-    num_listed = info.num_images + info.num_unchanged + info.num_postponed
-    if not num_listed:
-        raise SettingsError(
-            f"--input {' '.join(inputs.uris)}: no images"
-            + (f" ({left_out:,} left out by --include/--exclude)" if left_out else "")
+    def __init__(self, settings: ImageSettings, labelled: bool) -> None:
+        self._labelled = labelled
+        self._inputs = Inputs(
+            settings.input,
+            settings.include,
+            settings.exclude,
+            by_folder=labelled,
+            image_column=settings.image_column,
+            allow_http=settings.allow_http,
         )
-    said = [f"{num_listed:,} images listed"]
-    if left_out:
-        said.append(f"{left_out:,} left out by --include/--exclude")
-    if inputs.num_sidecars:
-        said.append(f"{inputs.num_sidecars:,} sidecars in tars left alone")
-    if info.num_repeated:
-        said.append(f"{info.num_repeated:,} named more than once")
-    print(" · ".join(said))
-    if inputs.ignored_columns:
-        names = ", ".join(sorted(inputs.ignored_columns))
-        print(f"manifest columns not carried through, since the scores have their own: {names}")
+        named = settings.val_input if isinstance(settings, BuildBankSettings) else []
+        self._validating = replace(self._inputs, uris=named) if named else None
+
+    def tables(self, options: StorageOptions) -> Iterator[Any]:
+        """What the inputs name, as `Inputs.tables` yields it."""
+        tables = self._inputs.tables(options)
+        if not self._labelled:
+            return tables
+        if self._validating is None:
+            return with_given_splits(tables)
+        with_flag = _told_of("--val-input", self._validating.tables(options))
+        return with_given_splits(tables, with_flag)
+
+    def checked(self, tables: Iterable[Any]) -> Iterable[Any]:
+        """Pass the images on, each once, held to what the job needs of them."""
+        if not self._labelled:
+            return tables
+        return held_to_labels(tables, val_input=self._validating is not None)
+
+    def say(self, info: ManifestInfo) -> None:
+        """Say what was found.
+
+        Raises:
+            SettingsError: nothing.
+        """
+        both = [self._inputs, *([self._validating] if self._validating else [])]
+        left_out = sum(inputs.num_left_out for inputs in both)
+        num_sidecars = sum(inputs.num_sidecars for inputs in both)
+        num_listed = info.num_images + info.num_unchanged + info.num_postponed
+        if not num_listed:
+            raise SettingsError(
+                f"--input {' '.join(self._inputs.uris)}: no images"
+                + (f" ({left_out:,} left out by --include/--exclude)" if left_out else "")
+            )
+        said = [f"{num_listed:,} images listed"]
+        if left_out:
+            said.append(f"{left_out:,} left out by --include/--exclude")
+        if num_sidecars:
+            said.append(f"{num_sidecars:,} sidecars in tars left alone")
+        if info.num_repeated:
+            what_of_them = " (what --val-input names validates)" if self._validating else ""
+            said.append(f"{info.num_repeated:,} named more than once{what_of_them}")
+        print(" · ".join(said))
+        if ignored := set().union(*(inputs.ignored_columns for inputs in both)):
+            print(
+                "manifest columns not carried through, since the scores have their own:"
+                f" {', '.join(sorted(ignored))}"
+            )
+
+
+def _told_of(flag: str, tables: Iterable[Any]) -> Iterator[Any]:
+    """The tables as they pass; of what cannot be read, the error names that flag."""
+    try:
+        yield from tables
+    except (SettingsError, StorageError) as error:
+        raise type(error)(str(error).replace("--input", flag, 1)) from error
 
 
 def _say_what_is_new(info: ManifestInfo) -> None:
@@ -184,32 +231,3 @@ def _say_what_is_new(info: ManifestInfo) -> None:
             f"{info.num_older:,} unchanged images were last scored by another detector; rescore"
             f" them from their kept embeddings with: score {named}{more}, or without --incremental"
         )
-
-
-def _labelled(tables: Iterable[Any]) -> Iterator[Any]:
-    """The tables as they pass, held to what a bank needs: labels of both classes, known splits."""
-    counts: Counter[int] = Counter()
-    for table in tables:
-        missing = _rows_without_label(table)
-        if len(missing):
-            names = ", ".join(missing["uri"].slice(0, 3).to_pylist())
-            raise SettingsError(
-                f"--input: {len(missing):,} images have no label ({names} …); expected a manifest"
-                " with a column `label`, or the folders 0_real and 1_fake in the path"
-            )
-        if "split" in table.column_names:
-            given = set(table["split"].drop_null().unique().to_pylist())
-            if unknown := given - {"train", "val"}:
-                raise SettingsError(f"--input: split {min(unknown)!r}; expected train or val")
-        counts.update(table["label"].to_pylist())
-        yield table
-    if counts and not (counts[REAL] and counts[FAKE]):
-        raise SettingsError(
-            f"--input: {counts[REAL]:,} real and {counts[FAKE]:,} fake images; a bank needs both"
-        )
-
-
-def _rows_without_label(table: Any) -> Any:
-    if "label" not in table.column_names:
-        return table
-    return table.filter(pc.is_null(table["label"]))

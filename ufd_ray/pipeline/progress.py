@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ class Tally:
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._images: Counter[str] = Counter()
         self._errors = 0
+        self._weights: list[dict[str, Any]] = []
 
     def add(self, stage: str, num_images: int, seconds: float, num_errors: int = 0) -> None:
         """Take one batch's report."""
@@ -31,12 +32,18 @@ class Tally:
         self._seconds[stage] += seconds
         self._errors += num_errors
 
+    def add_weights(self, file: dict[str, Any]) -> None:
+        """Take an encoder's report of the file that it was loaded from."""
+        if file not in self._weights:
+            self._weights.append(file)
+
     def read(self) -> dict[str, Any]:
         """All counts so far."""
         return {
             "images": dict(self._images),
             "seconds": dict(self._seconds),
             "errors": self._errors,
+            "weights_files": self._weights,
         }
 
 
@@ -72,14 +79,25 @@ def timed(tally: Any, stage: str, num_images: int) -> Iterator[Counter[str]]:
 @contextmanager
 def progress_lines(tally: Any, last_stage: str, num_images: int, every_s: float) -> Iterator[None]:
     """Print how far `last_stage` is, every `every_s` seconds, while the block runs."""
-    ended = threading.Event()
     begun = time.monotonic()
+
+    def look() -> None:
+        if counts := read_tally(tally):
+            done = counts["images"].get(last_stage, 0)
+            print(progress_line(done, num_images, counts["errors"], time.monotonic() - begun))
+
+    with repeated(look, every_s):
+        yield
+
+
+@contextmanager
+def repeated(look: Callable[[], None], every_s: float) -> Iterator[None]:
+    """Call `look` every `every_s` seconds, in a thread, while the block runs."""
+    ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(every_s):
-            if counts := read_tally(tally):
-                done = counts["images"].get(last_stage, 0)
-                print(progress_line(done, num_images, counts["errors"], time.monotonic() - begun))
+            look()
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ufd_ray.report import HISTOGRAM_EDGES
+from ufd_ray.report import Histogram
 from ufd_ray.schema import DECIDING, SCORES
 from ufd_ray.storage import (
     ROWS_PER_GROUP,
@@ -32,14 +31,14 @@ class Census:
         error_code: failed rows by `error_code`.
         verdict: scored rows by `verdict`.
         num_duplicates: rows with the same bytes as an earlier one.
-        histogram: scored rows by the deciding score, in the bins of `HISTOGRAM_EDGES`.
+        histogram: scored rows by the deciding score.
     """
 
     status: Counter[str] = field(default_factory=Counter)
     error_code: Counter[str] = field(default_factory=Counter)
     verdict: Counter[str] = field(default_factory=Counter)
     num_duplicates: int = 0
-    histogram: Any = 0
+    histogram: Histogram = field(default_factory=Histogram)
 
     def add(self, rows: Any, decider: str) -> None:
         """Count a table of scores."""
@@ -48,7 +47,7 @@ class Census:
             getattr(self, name).update({entry["values"]: entry["counts"] for entry in found})
         self.num_duplicates += len(rows) - rows["duplicate_of"].null_count
         scores = rows[DECIDING[decider]].drop_null()
-        self.histogram = self.histogram + np.histogram(scores.to_numpy(), HISTOGRAM_EDGES)[0]
+        self.histogram.add(scores.to_numpy())
 
     @property
     def num_images(self) -> int:
@@ -94,7 +93,7 @@ def publish_scores(
     parts = Parts(run.parts, run.manifest, run.options)
     parts.check_accounts(num_images)
     schema = pa.schema([*SCORES, *parts.further])
-    census = Census()
+    census = Census(histogram=Histogram.of(decider))
     files: list[PublishedFile] = []
     tables: Iterable[Any] = [schema.empty_table()]  # at least one file, for no rows as well
     firsts = pa.table({name: pa.array([], pa.string()) for name in ("content_hash", "first_id")})

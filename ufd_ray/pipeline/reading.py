@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ufd_ray.images import DecodeLimits, shared_sandbox
+from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import put, put_errors
 from ufd_ray.settings import PreprocessMode
@@ -45,26 +46,41 @@ def fetch_images(
 
 
 def decode_images(
-    rows: Any, *, mode: PreprocessMode, size: int, limits: DecodeLimits, tally: Any = None
+    rows: Any,
+    *,
+    mode: PreprocessMode,
+    size: int,
+    limits: DecodeLimits,
+    bank: BankPlan | None = None,
+    tally: Any = None,
 ) -> Any:
-    """Decode a batch and cut out what the encoder sees, in a process apart.
+    """Decode a batch, cut out what the encoder sees and make views, in a process apart.
 
     Args:
         rows: `pa.Table` from `fetch_images`.
         mode: the encoder's preprocessing.
         size: the encoder's input side, pixels.
         limits: bounds of decoding.
+        bank: what a bank wants of the images; None: they are for no bank.
         tally: where times are reported; None: nowhere.
 
     Returns:
         The same rows without `data`, with `format`, `width`, `height` and `pixels`: uint8
-        (size, size, 3) as bytes, null where there is an error.
+        (size, size, 3) as bytes, null where there is an error. For a bank, with `split`; where it
+        wants views, with `view_pixels`: uint8 (views, size, size, 3) likewise.
     """
+    if bank:
+        rows = bank.with_split(rows)
+    views = bank.views(rows) if bank else None
     with timed(tally, "decode", len(rows)):
         files = (data.as_py() for data in rows["data"])  # a copy each: one at a time
-        decoded = shared_sandbox(limits).decode(files, mode, size)
+        decoded = shared_sandbox(limits).decode(files, mode, size, views)
     rows = put_errors(rows, [d.error for d in decoded])
     for name in ("format", "width", "height"):
         rows = put(rows, name, [getattr(d, name) for d in decoded])
     rows = rows.drop_columns(["data"])
-    return rows.append_column("pixels", pa.array([d.pixels for d in decoded], pa.large_binary()))
+    rows = rows.append_column("pixels", pa.array([d.pixels for d in decoded], pa.large_binary()))
+    if views is None:
+        return rows
+    view_pixels = pa.array([d.view_pixels for d in decoded], pa.large_binary())
+    return rows.append_column("view_pixels", view_pixels)

@@ -9,8 +9,8 @@ from typing import Any
 
 from ufd_ray import __version__
 from ufd_ray.outcome import Outcome
+from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.encoding import EncoderPlan
-from ufd_ray.pipeline.pairing import Detectors
 from ufd_ray.pipeline.publishing import Census
 from ufd_ray.redaction import redact
 from ufd_ray.settings import ScoreSettings
@@ -53,8 +53,8 @@ class RunRecord:
             "rows_reused": 0,
             "settings": settings.model_dump(mode="json"),
             "fingerprint": self.fingerprint,
-            "detector_id": detectors.detector_id(plan),
-            "detectors": detectors.describe(plan),
+            "detector_id": detectors.detector_id(plan.precision),
+            "detectors": detectors.describe(plan.precision, plan.device),
             "versions": {**versions, "ray": version("ray")},
         }
 
@@ -95,11 +95,12 @@ class RunRecord:
         tally: dict[str, Any] | None,
     ) -> None:
         """The rows are published; `tally` is what the stages reported (None: it is lost)."""
-        reported = tally or {"seconds": {}, "images": {}}
+        reported = tally or {"seconds": {}, "images": {}, "weights_files": []}
         self.content |= {
             "outcome": outcome.word,
             "finished_at": utc_now(),
             "counts": census.to_dict(),
+            "weights_files": reported["weights_files"],  # none where nothing was encoded
             "timings": {
                 "whole_run_s": round(time.monotonic() - self._begun, 3),
                 "worker_seconds_by_stage": {s: round(n, 3) for s, n in reported["seconds"].items()},

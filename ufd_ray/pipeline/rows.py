@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ufd_ray.errors import ImageError
+from ufd_ray.errors import ImageError, one_line
 from ufd_ray.schema import IMAGE, STATUS
 
 _TYPES = {field.name: field.type for field in (*IMAGE, *STATUS)}
@@ -41,7 +41,7 @@ def put_errors(rows: Any, errors: Sequence[ImageError | None]) -> Any:
         codes, messages = rows["error_code"].to_pylist(), rows["error_message"].to_pylist()
     for row, error in enumerate(errors):
         if error is not None and codes[row] is None:
-            codes[row], messages[row] = error.code.value, _one_line(error.message)
+            codes[row], messages[row] = error.code.value, one_line(error.message)
     return put(put(rows, "error_code", codes), "error_message", messages)
 
 
@@ -56,16 +56,18 @@ def pixel_batch(column: Any, size: int) -> tuple[npt.NDArray[np.uint8], npt.NDAr
     return np.frombuffer(data, np.uint8).reshape(-1, size, size, 3), valid
 
 
-def spread(values: Any, valid: npt.NDArray[np.bool_]) -> Any:
-    """One value for each valid row → one for each row, null between.
+def view_batch(rows: Any, size: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The pixels of all augmented views.
 
     Args:
-        values: `pa.Array`, m values.
-        valid: (n,), m of them true.
+        rows: `pa.Table`, n rows, perhaps with `view_pixels`.
+        size: side of a view, pixels.
+
+    Returns:
+        uint8 (m, size, size, 3), and how many of these m are each row's, (n,).
     """
-    return values.take(pa.array(np.cumsum(valid) - 1, mask=~valid))
-
-
-def _one_line(message: str) -> str:
-    # Messages quote names and bytes of strangers: no line breaks, nothing that is not UTF-8.
-    return " ".join(message.encode("utf-8", "backslashreplace").decode().split())[:500]
+    with_views = "view_pixels" in rows.column_names
+    files = rows["view_pixels"].to_pylist() if with_views else [None] * len(rows)
+    data = [pixels or b"" for pixels in files]
+    counts = np.array([len(pixels) for pixels in data], np.int64) // (3 * size**2)
+    return np.frombuffer(b"".join(data), np.uint8).reshape(-1, size, size, 3), counts

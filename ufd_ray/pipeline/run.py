@@ -8,12 +8,13 @@ from typing import Any
 
 from ufd_ray.errors import StorageError
 from ufd_ray.outcome import Outcome
+from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.checkpoint import LeaveOut, checkpointed, rows_done
 from ufd_ray.pipeline.cluster import Cluster
+from ufd_ray.pipeline.detecting import for_stage
 from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.flow import make_flow
 from ufd_ray.pipeline.inputs import rehearse
-from ufd_ray.pipeline.pairing import Detectors
 from ufd_ray.pipeline.progress import progress_lines, read_tally, start_tally
 from ufd_ray.pipeline.publishing import Census, publish_scores
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
@@ -166,7 +167,8 @@ class Run:
             kept = find_kept(self._settings, encoder, self._plan, self._storage)
             rows = flow.read(self._folder.manifest, LeaveOut(done) if done.any() else None)
             rows = flow.recall(rows, kept) if self._settings.from_run else flow.embed(rows, kept)
-            rows = flow.detect(rows, self._detectors.for_stage(self._storage))
+            keep = self._settings.keep_embeddings
+            rows = flow.detect(rows, for_stage(self._detectors, keep, self._storage))
             flow.append(rows, self._folder.parts)
 
     def _finish(self, tally: Any, files: list[PublishedFile], census: Census) -> Outcome:

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from ufd_ray.encoders import EncoderSpec
 from ufd_ray.outcome import Outcome
+from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.inputs import check_apart
-from ufd_ray.pipeline.pairing import Detectors
 from ufd_ray.pipeline.ray_errors import our_errors_only
 from ufd_ray.pipeline.recalling import plan_recall
 from ufd_ray.pipeline.run import Run, say_published
@@ -30,6 +30,7 @@ def score(settings: ScoreSettings) -> Outcome:
     folder = RunFolder(settings.output, settings.run_id or new_run_id(), storage)
     if (outcome := folder.published(settings.fingerprint() | detectors.contents())) is not None:
         return say_published(folder, outcome)
+    print(detectors.say())
     with our_errors_only():
         cluster = join_cluster()
         reached = replace(folder, options=replace(storage, patient=True))

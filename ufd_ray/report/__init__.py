@@ -1,5 +1,7 @@
 """Finished runs → pages that people look at."""
 
-from ufd_ray.report.run_page import HISTOGRAM_EDGES, render_run
+from ufd_ray.report.curve import draw_curve
+from ufd_ray.report.histogram import NUM_BARS, Histogram
+from ufd_ray.report.run_page import render_run
 
-__all__ = ["HISTOGRAM_EDGES", "render_run"]
+__all__ = ["NUM_BARS", "Histogram", "draw_curve", "render_run"]

@@ -5,11 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-HISTOGRAM_EDGES: npt.NDArray[np.float64] = np.linspace(0, 1, 21)
-"""Bins of the deciding score, 0–1."""
+from ufd_ray.report.histogram import Histogram
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --line: #d0d7de;
@@ -31,8 +27,11 @@ figure { margin: 0 } figcaption { color: var(--soft); font-size: .9rem }
 svg { width: 100%; height: auto } svg rect { fill: var(--bar) }
 svg text { fill: var(--soft); font-size: 11px } svg line { stroke: var(--line) }
 svg line.threshold { stroke: var(--ink); stroke-dasharray: 4 3 }
+svg line.unsure { stroke: var(--ink); stroke-dasharray: 1 3 }
 """
 
+
+_WHO = {"probe": "probe", "neighbors": "neighbours’ vote", "margin": "neighbours’ margin"}
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -45,28 +44,27 @@ _PAGE = """<!doctype html>
 """
 
 
-def render_run(run: dict[str, Any], histogram: npt.NDArray[np.int64]) -> str:
+def render_run(run: dict[str, Any], histogram: Histogram) -> str:
     """The page of a published run.
 
     Args:
         run: what `run.json` holds. Names in it may be a stranger's: all are escaped.
-        histogram: (20,) images by the deciding score, bins of `HISTOGRAM_EDGES`.
+        histogram: images by the deciding score.
 
     Returns:
         HTML; its size does not depend on the number of images.
     """
     counts, detectors, timings = run["counts"], run["detectors"], run["timings"]
-    by_probe = detectors["decided_by"] == "probe"
+    unsure = counts["by_verdict"].get("unsure", 0)
     scored = counts["by_status"].get("scored", 0)
     fake = counts["by_verdict"].get("fake", 0)
     rate = counts["images"] / max(timings["whole_run_s"], 1e-9)
     share = f"{fake / scored:.1%}" if scored else "–"
-    who = "probe" if by_probe else "neighbours’ vote"
     lead = f"{run['outcome'].replace('_', ' ')} · {run['started_at']} to {run['finished_at']}"
     paragraphs = [
         f'<p class="lead">{html.escape(lead)} · {rate:,.1f} images a second, start-up included</p>',
         f"<p>{scored:,} of {counts['images']:,} images were scored. {fake:,} of them ({share}) were"
-        f" called fake by the {who}.</p>",
+        f" called fake by the {_WHO[detectors['decided_by']]}{_say_unsure(unsure, detectors)}.</p>",
     ]
     if detectors["weights_are_random"]:
         warning = "The encoder’s weights are random: the scores mean nothing."
@@ -84,7 +82,7 @@ def render_run(run: dict[str, Any], histogram: npt.NDArray[np.int64]) -> str:
         f"<h1>{title}</h1>",
         *paragraphs,
         "<h2>How the scores lie</h2>",
-        _histogram(histogram, detectors["threshold"]),
+        _histogram(histogram, detectors),
         "<h2>What became of the images</h2>",
         _table(became),
         "<h2>Where the time went</h2>",
@@ -95,6 +93,12 @@ def render_run(run: dict[str, Any], histogram: npt.NDArray[np.int64]) -> str:
         _table([*run["settings"].items(), *run["versions"].items()]),
     ]
     return _PAGE.format(title=title, style=_STYLE, body="\n".join(body))
+
+
+def _say_unsure(unsure: int, detectors: dict[str, Any]) -> str:
+    if detectors.get("unsure_above") is None:
+        return ""
+    return f", and {unsure:,} are left unsure"
 
 
 def _table(rows: list[tuple[str, Any]]) -> str:
@@ -108,13 +112,19 @@ def _table(rows: list[tuple[str, Any]]) -> str:
 
 
 def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_words(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "–"
     return "–" if value is None else str(value)
 
 
-def _histogram(counts: npt.NDArray[np.int64], threshold: float) -> str:
+def _histogram(histogram: Histogram, detectors: dict[str, Any]) -> str:
+    threshold, unsure_above = detectors["threshold"], detectors.get("unsure_above")
+    marks = [("threshold", threshold)] + [("unsure", unsure_above)] * (unsure_above is not None)
+    shown = histogram.bars(*(value for _, value in marks))
     width, height, foot = 640, 180, 22
+    counts = shown.counts
     top = max(int(counts.max()), 1)
     step = width / len(counts)
     bars = "".join(
@@ -123,8 +133,9 @@ def _histogram(counts: npt.NDArray[np.int64], threshold: float) -> str:
         for i, n in enumerate(map(int, counts))
     )
     ticks = "".join(
-        f'<text x="{width * t:.0f}" y="{height + 16}" text-anchor="{anchor}">{t:g}</text>'
-        for t, anchor in (
+        f'<text x="{width * part:.0f}" y="{height + 16}" text-anchor="{anchor}">'
+        f"{shown.low + part * (shown.high - shown.low):g}</text>"
+        for part, anchor in (
             (0, "start"),
             (0.25, "middle"),
             (0.5, "middle"),
@@ -132,12 +143,25 @@ def _histogram(counts: npt.NDArray[np.int64], threshold: float) -> str:
             (1, "end"),
         )
     )
-    at = width * threshold
+    lines = ""
+    for kind, value in marks:
+        at = width * (value - shown.low) / (shown.high - shown.low)
+        lines += f'<line class="{kind}" x1="{at:.1f}" x2="{at:.1f}" y1="0" y2="{height}"/>'
     label = f"Histogram of the deciding score over {int(counts.sum()):,} images"
+    scale = (
+        "margin, below 0 real, above 0 generated"
+        if shown.low < 0
+        else "score, 0 real to 1 generated"
+    )
+    name = detectors.get("threshold_name")
+    said = f"the dashed line is the threshold {threshold:g}"
+    if name not in (None, "default", "given"):
+        said += f" ({html.escape(str(name))})"
+    if unsure_above is not None:
+        said += f", the dotted one {unsure_above:g}, above which an image is unsure"
     return (
         f'<figure><svg viewBox="0 0 {width} {height + foot}" role="img" aria-label="{label}">{bars}'
-        f'<line x1="0" x2="{width}" y1="{height}" y2="{height}"/>'
-        f'<line class="threshold" x1="{at}" x2="{at}" y1="0" y2="{height}"/>{ticks}</svg>'
-        f"<figcaption>Images by score, 0 real to 1 generated; the fullest bin holds {top:,}; the"
-        f" dashed line is the threshold {threshold:g}.</figcaption></figure>"
+        f'<line x1="0" x2="{width}" y1="{height}" y2="{height}"/>{lines}{ticks}</svg>'
+        f"<figcaption>Images by {scale}; the fullest bin holds {top:,}; {said}.</figcaption>"
+        "</figure>"
     )

@@ -4,12 +4,15 @@ A field's name with dashes is its flag, as it stands its key in a `--config` fil
 """
 
 from ufd_ray.settings.build_bank import BuildBankSettings
+from ufd_ray.settings.calibrate import CalibrateSettings
 from ufd_ray.settings.current import CurrentSettings
+from ufd_ray.settings.deciding import SCALES, Decider, DecidingSettings, Threshold
 from ufd_ray.settings.demo import DemoSettings
 from ufd_ray.settings.export import ExportSettings
 from ufd_ray.settings.fit_probe import FitProbeSettings
 from ufd_ray.settings.images import Device, ImageSettings, Precision, PreprocessMode
 from ufd_ray.settings.job import JobSettings
+from ufd_ray.settings.judging import CalibrationMethod, JudgingSettings
 from ufd_ray.settings.places import RUN_NAME, Place, RunId
 from ufd_ray.settings.prune import PruneSettings
 from ufd_ray.settings.score import ScoreSettings
@@ -17,19 +20,26 @@ from ufd_ray.settings.verify import VerifySettings
 
 __all__ = [
     "RUN_NAME",
+    "SCALES",
     "BuildBankSettings",
+    "CalibrateSettings",
+    "CalibrationMethod",
     "CurrentSettings",
+    "Decider",
+    "DecidingSettings",
     "DemoSettings",
     "Device",
     "ExportSettings",
     "FitProbeSettings",
     "ImageSettings",
     "JobSettings",
+    "JudgingSettings",
     "Place",
     "Precision",
     "PreprocessMode",
     "PruneSettings",
     "RunId",
     "ScoreSettings",
+    "Threshold",
     "VerifySettings",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ufd_ray.settings.images import ImageSettings, PreprocessMode
 from ufd_ray.settings.places import Place
+from ufd_ray.settings.several import Several
 
 
 class BuildBankSettings(ImageSettings):
@@ -19,8 +20,8 @@ class BuildBankSettings(ImageSettings):
     output: Place = Field(description="folder or URI of the new bank")
     encoder: str = Field(
         "clip-vit-l14",
-        description="ARCH:WEIGHTS, or clip-vit-l14, clip-rn50, imagenet-rn50,"
-        " imagenet-vit-b16, lite0",
+        description="ARCH:WEIGHTS, or clip-vit-l14, clip-rn50, imagenet-rn50, imagenet-vit-b16,"
+        " pe-core-l14, metaclip2-h14, dinov3-l16, lite0",
     )
     preprocess: PreprocessMode = Field(
         "crop", description="crop: centre crop, no resize (the paper's); resize: shorter side first"
@@ -31,4 +32,40 @@ class BuildBankSettings(ImageSettings):
     val_share: float = Field(
         0.1, ge=0, lt=1, description="share of the images without a split that validate, 0–1"
     )
-    rows_per_file: int = Field(50_000, ge=1, description="images in one shard")
+    val_input: Several[Place] = Field(
+        [],
+        description="labelled images that validate, named like --input, whose images then all train"
+        " but for those that a `split` column says validate; repeatable",
+    )
+    views: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="augmented views of each training image beside the image itself, by the paper's"
+        " training transform; images that validate get one",
+    )
+    seed: int = Field(0, ge=0, lt=2**63, description="draws what the views are like")
+    rows_per_file: int = Field(
+        50_000, ge=1, description="rows in one shard, each an image or a view of it"
+    )
+
+    @model_validator(mode="after")
+    def _one_word_on_what_validates(self) -> Self:
+        if not self.val_input:
+            return self
+        if self.val_share and "val_share" in self.model_fields_set:
+            raise ValueError(
+                "--val-input and --val-share exclude each other: name the images that validate, or"
+                " have a share of --input drawn"
+            )
+        if self.limit is not None:
+            raise ValueError(
+                "--limit cannot be had with --val-input, since it would not say how many of each:"
+                " name fewer images, in manifests or by --include"
+            )
+        return self
+
+    @property
+    def share_that_validates(self) -> float:
+        """Share of the images without a split that validate, 0–1; none beside `--val-input`."""
+        return 0.0 if self.val_input else self.val_share

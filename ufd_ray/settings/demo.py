@@ -13,6 +13,6 @@ class DemoSettings(JobSettings):
 
     output: Place = Field("demo-output", description="folder for everything that the demo makes")
     num_crops: int = Field(
-        200, ge=40, le=2000, description="real crops for the bank, and as many fakes"
+        200, ge=80, le=2000, description="real crops for the bank, and as many fakes"
     )
     seed: int = Field(0, ge=0, description="draws the crops")

@@ -30,7 +30,10 @@ class ExportSettings(JobSettings):
         ["fake"], description="fake, unsure, real or all: images of this verdict; repeatable"
     )
     min_score: float | None = Field(
-        None, ge=0, le=1, description="only images whose deciding score is at least this, 0–1"
+        None,
+        ge=-2,
+        le=2,
+        description="only images whose deciding score is at least this: 0–1, of a margin −2–2",
     )
     limit: int | None = Field(None, ge=1, description="only the first so many, highest score first")
     with_duplicates: bool = Field(

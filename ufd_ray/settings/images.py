@@ -68,13 +68,16 @@ class ImageSettings(JobSettings):
     )
     weights: Place | None = Field(
         None,
-        description="file or URI with the encoder's weights, where machines reach no model hub",
+        description="file or URI with the encoder's weights (.safetensors, .pt, .pth, .bin), where"
+        " machines reach no model hub",
     )
     device: Literal["auto", Device] = Field(
         "auto", description="where the encoder runs; auto: CUDA when there is any"
     )
     precision: Literal["auto", Precision] = Field(
-        "auto", description="in which the encoder computes; auto: fp32 on CPUs, fp16 on GPUs"
+        "auto",
+        description="in which the encoder computes; auto: fp16 on GPUs, on CPUs with AMX or"
+        " AVX512-BF16 bf16 where that keeps enough (ViT, ResNet), else fp32",
     )
     batch_size: int = Field(64, ge=1, le=4096, description="images that the encoder takes at once")
     num_encoders: int | None = Field(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from ufd_ray.settings.deciding import DecidingSettings
 from ufd_ray.settings.images import ImageSettings
 from ufd_ray.settings.job import JobSettings
 from ufd_ray.settings.places import Place, RunId
 from ufd_ray.settings.several import Several
 
 
-class ScoreSettings(ImageSettings):
+class ScoreSettings(DecidingSettings, ImageSettings):
     """Score images with a feature bank, a probe, or both: one row an image, as Parquet."""
 
-    # What bank and probe hold is compared instead, wherever they lie.
-    changes_no_row: ClassVar[frozenset[str]] = JobSettings.changes_no_row | {"bank", "probe"}
+    # What bank and probe hold is compared instead, wherever they lie; and what a threshold's name
+    # comes to, whatever it is called.
+    changes_no_row: ClassVar[frozenset[str]] = JobSettings.changes_no_row | {
+        *("bank", "probe", "threshold", "unsure_above")
+    }
 
     input: Several[Place] = Field(
         [], description=ImageSettings.model_fields["input"].description or ""
@@ -32,8 +36,6 @@ class ScoreSettings(ImageSettings):
         " are tried again",
     )
     output: Place = Field(description="root folder or URI; the run is written to ROOT/runs/RUN_ID")
-    bank: Place | None = Field(None, description="folder or URI of a feature bank")
-    probe: Place | None = Field(None, description="folder or URI of a probe")
     run_id: RunId | None = Field(
         None,
         description="the run's name: given again, that run goes on; none: made from the time",
@@ -48,10 +50,6 @@ class ScoreSettings(ImageSettings):
     )
     incremental: bool = Field(
         False, description="only images that are new or changed since ROOT's published runs"
-    )
-    k: int = Field(9, ge=1, le=100, description="neighbours that vote, and are kept as evidence")
-    decide_by: Literal["probe", "neighbors"] | None = Field(
-        None, description="whose word the verdict is; without it, the probe's if there is one"
     )
     keep_embeddings: bool = Field(False, description="publish the embeddings beside the scores")
     rows_per_file: int = Field(100_000, ge=1, description="rows in one published file")
@@ -72,18 +70,3 @@ class ScoreSettings(ImageSettings):
                 "--incremental needs --input: it leaves out what has not changed there"
             )
         return self
-
-    @model_validator(mode="after")
-    def _has_a_detector(self) -> Self:
-        if self.bank is None and self.probe is None:
-            raise ValueError("neither --bank nor --probe is given: at least one has to decide")
-        if self.decide_by == "probe" and self.probe is None:
-            raise ValueError("--decide-by probe needs --probe")
-        if self.decide_by == "neighbors" and self.bank is None:
-            raise ValueError("--decide-by neighbors needs --bank")
-        return self
-
-    @property
-    def decider(self) -> Literal["probe", "neighbors"]:
-        """The detector whose word the verdict is."""
-        return self.decide_by or ("probe" if self.probe else "neighbors")

@@ -1,5 +1,6 @@
 """All input and output: objects, manifests, banks, probes, runs. One credential chain for all."""
 
+from ufd_ray.storage.bank_neighbors import NeighborsFile, read_neighbors, write_neighbors
 from ufd_ray.storage.banks import (
     BankInfo,
     read_bank_info,
@@ -8,6 +9,7 @@ from ufd_ray.storage.banks import (
 )
 from ufd_ray.storage.documents import (
     describe_differences,
+    find_document,
     outcome_of_earlier,
     write_document,
 )
@@ -16,12 +18,14 @@ from ufd_ray.storage.known import Fetched, FetchLimits, Known
 from ufd_ray.storage.listing.inputs import Inputs
 from ufd_ray.storage.manifests.ledger import Ledger
 from ufd_ray.storage.manifests.manifest import ManifestInfo, select_images, write_manifest
+from ufd_ray.storage.node_cache import FileOnNode, describe_file, file_on_node, one_at_a_time
 from ufd_ray.storage.objects import (
     check_writable,
     list_folder,
     local_copy,
     object_exists,
     tidy_up,
+    write_object,
 )
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
 from ufd_ray.storage.runs.current import write_current
@@ -50,12 +54,14 @@ __all__ = [
     "Choice",
     "FetchLimits",
     "Fetched",
+    "FileOnNode",
     "Inputs",
     "KeptEmbeddings",
     "Known",
     "Lease",
     "Ledger",
     "ManifestInfo",
+    "NeighborsFile",
     "Parts",
     "ProbeFiles",
     "PruningPolicy",
@@ -66,6 +72,7 @@ __all__ = [
     "check_files",
     "check_writable",
     "describe_differences",
+    "describe_file",
     "embedding_column",
     "embedding_files",
     "embedding_matrix",
@@ -73,6 +80,8 @@ __all__ = [
     "export_runs",
     "failed_images",
     "fetch",
+    "file_on_node",
+    "find_document",
     "find_runs",
     "image_id",
     "index_embeddings",
@@ -81,6 +90,7 @@ __all__ = [
     "local_copy",
     "new_run_id",
     "object_exists",
+    "one_at_a_time",
     "open_filesystem",
     "outcome_of_earlier",
     "parse_uri",
@@ -88,6 +98,7 @@ __all__ = [
     "prune",
     "published_runs",
     "read_bank_info",
+    "read_neighbors",
     "read_probe",
     "read_searchable",
     "read_shards",
@@ -101,6 +112,8 @@ __all__ = [
     "write_current",
     "write_document",
     "write_manifest",
+    "write_neighbors",
+    "write_object",
     "write_probe",
     "write_table",
 ]

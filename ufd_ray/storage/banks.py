@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,8 @@ class BankInfo:
         encoder: the encoder's identity, as a dict.
         dim: numbers in an embedding.
         dtype: `float32` or `float16`, of the stored embeddings.
-        counts: rows by label, source, split and view.
+        counts: images by label, source and split; rows by view, of which each image has several
+            where the bank holds augmented ones.
         shards: files with rows and checksums.
         num_searchable: rows of view 0 and split `train`: what neighbours are searched in.
     """
@@ -43,14 +45,26 @@ class BankInfo:
     shards: list[dict[str, Any]]
     num_searchable: int
 
+    @property
+    def content(self) -> str:
+        """A short hash of what its shards hold, wherever the bank lies."""
+        checksums = json.dumps([shard["sha256"] for shard in self.shards])
+        return hashlib.sha256(checksums.encode()).hexdigest()[:16]
 
-def read_bank_info(uri: str, options: StorageOptions) -> BankInfo:
+
+def read_bank_info(uri: str, options: StorageOptions, given: str | None = None) -> BankInfo:
     """Read `bank.json`.
+
+    Args:
+        uri: the bank's folder.
+        options: how storage is reached.
+        given: how the user named it, for messages; None: with `--bank`.
 
     Raises:
         SettingsError: there is no usable bank at `uri`.
     """
-    content = read_document(uri, "bank.json", f"--bank {uri}", options)
+    given = given or f"--bank {uri}"
+    content = read_document(uri, "bank.json", given, options)
     try:  # What will be needed is asked for by name: what is missing is said now.
         return BankInfo(
             uri=uri,
@@ -62,9 +76,9 @@ def read_bank_info(uri: str, options: StorageOptions) -> BankInfo:
             num_searchable=int(content["num_searchable"]),
         )
     except KeyError as error:
-        raise SettingsError(f"--bank {uri}: bank.json lacks {error}") from error
+        raise SettingsError(f"{given}: bank.json lacks {error}") from error
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"--bank {uri}: bank.json is damaged ({error})") from error
+        raise SettingsError(f"{given}: bank.json is damaged ({error})") from error
 
 
 def read_shards(

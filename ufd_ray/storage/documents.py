@@ -13,15 +13,30 @@ from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
 
-def write_document(root: str, name: str, content: dict[str, Any], options: StorageOptions) -> None:
+def write_document(
+    root: str,
+    name: str,
+    content: dict[str, Any],
+    options: StorageOptions,
+    *,
+    if_absent: bool = False,
+) -> None:
     """Write `ROOT/NAME`, with the format's version first.
 
+    Args:
+        root: the folder.
+        name: of the document.
+        content: what it says.
+        options: how storage is reached.
+        if_absent: leave one that is there alone, and say so.
+
     Raises:
+        FileExistsError: `if_absent`, and one is there.
         StorageError: it cannot be written.
     """
     text = json.dumps({"format_version": FORMAT_VERSION, **content}, indent=2, ensure_ascii=False)
     data = (text + "\n").encode("utf-8", "backslashreplace")
-    write_object(join_uri(root, name), data, options)
+    write_object(join_uri(root, name), data, options, if_absent=if_absent)
 
 
 def read_document(root: str, name: str, given: str, options: StorageOptions) -> dict[str, Any]:

@@ -31,10 +31,10 @@ class NoDetectors:
     def contents(self) -> dict[str, str]:
         return {"encoder_id": "e"}
 
-    def detector_id(self, plan: EncoderPlan) -> str:
+    def detector_id(self, precision: str) -> str:
         return "d"
 
-    def describe(self, plan: EncoderPlan) -> dict[str, Any]:
+    def describe(self, precision: str, device: str) -> dict[str, Any]:
         return {"encoder_id": "e"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ufd_ray.report import HISTOGRAM_EDGES, render_run
+from ufd_ray.report import NUM_BARS, Histogram, render_run
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&{title}{0}%s\udcff"
 
@@ -38,7 +38,7 @@ RUN: dict[str, Any] = {
     },
     "versions": {"ufd-ray": "0.1"},
 }
-COUNTS = np.arange(20, dtype=np.int64)
+COUNTS = Histogram(counts=np.arange(20, dtype=np.int64))
 
 
 def changed(**places: Any) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def test_neighbours_decide_at_the_threshold_of_the_run() -> None:
 
 def test_a_run_in_which_nothing_was_scored() -> None:
     run = changed(counts__by_status={"error": 3}, counts__by_verdict={}, counts__images=3)
-    page = Page(render_run(run, np.zeros(20, np.int64)))
+    page = Page(render_run(run, Histogram()))
     assert "0 of 3 images were scored. 0 of them (–)" in page.text
     assert "NaN" not in page.text
 
@@ -167,18 +167,53 @@ def test_a_run_in_which_nothing_was_scored() -> None:
 def test_a_run_without_images_or_time() -> None:
     run = changed(counts__images=0, counts__by_status={}, counts__by_verdict={})
     run["timings"] = {"whole_run_s": 0, "worker_seconds_by_stage": {}}
-    assert "0 of 0 images were scored" in Page(render_run(run, np.zeros(20, np.int64))).text
+    assert "0 of 0 images were scored" in Page(render_run(run, Histogram())).text
 
 
 def test_the_histogram_has_a_bar_a_bin() -> None:
     made = render_run(RUN, COUNTS)
     heights = [float(h) for h in re.findall(r'<rect [^>]*height="([\d.]+)"', made)]
-    assert len(heights) == len(HISTOGRAM_EDGES) - 1 == 20
+    assert len(heights) == NUM_BARS == 20
     assert heights == pytest.approx([180 * n / 19 for n in range(20)], abs=0.06)
     assert "the fullest bin holds 19" in made
-    assert (HISTOGRAM_EDGES[0], HISTOGRAM_EDGES[-1]) == (0, 1)
+    assert (COUNTS.low, COUNTS.high) == (0, 1)
 
 
 def test_the_size_of_a_page_does_not_grow_with_the_run() -> None:
-    large = render_run(changed(counts__images=10**9), COUNTS * 10**7)
+    large = render_run(changed(counts__images=10**9), Histogram(counts=COUNTS.counts * 10**7))
     assert len(large) < len(render_run(RUN, COUNTS)) + 500
+
+
+def test_two_lines_where_images_may_be_unsure() -> None:
+    run = changed(counts__by_verdict={"real": 8000, "fake": 3000, "unsure": 1000})
+    run["detectors"] |= {"threshold_name": "max-fpr", "unsure_above": 0.25}
+    made = render_run(run, COUNTS)
+    assert "3,000 of them (25.0%) were called fake by the probe, and 1,000 are left unsure." in made
+    assert "the threshold 0.625 (max-fpr), the dotted one 0.25" in Page(made).text
+    places = dict(re.findall(r'<line class="(\w+)" x1="([\d.]+)"', made))
+    assert places == {"threshold": "400.0", "unsure": "160.0"}
+    assert "unsure" not in render_run(RUN, COUNTS).partition("</style>")[2]
+
+
+def test_margins_are_drawn_around_zero() -> None:
+    histogram = Histogram.of("margin")
+    histogram.add(np.array([-0.031, 0.0, 0.0, 0.049], np.float32))
+    run = changed(detectors__decided_by="margin", detectors__threshold=0.01)
+    made = render_run(run, histogram)
+    assert "called fake by the neighbours’ margin" in made
+    assert re.findall(r'text-anchor="\w+">([^<]+)<', made) == [
+        "-0.05",
+        "-0.025",
+        "0",
+        "0.025",
+        "0.05",
+    ]
+    places = dict(re.findall(r'<line class="(\w+)" x1="([\d.]+)"', made))
+    assert places == {"threshold": "384.0"}
+    counts = [int(n) for n in re.findall(r"<title>(\d+) images", made)]
+    assert (counts[3], counts[10], counts[19], sum(counts)) == (1, 2, 1, 4)
+
+
+def test_a_calibration_is_said_in_words() -> None:
+    run = changed(detectors__probe_calibration={"method": "platt", "scale": 1.5, "shift": -0.25})
+    assert "method platt, scale 1.5, shift -0.25" in Page(render_run(run, COUNTS)).text

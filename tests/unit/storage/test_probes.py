@@ -18,7 +18,8 @@ PROBE = ProbeFiles(
     bias=-0.75,
     encoder={"arch": "lite0", "dim": 3},
     dtype="float16",
-    threshold=0.625,
+    thresholds={"default": 0.625, "tuned": 0.25, "max_fpr": None, "calibrated": 1.0},
+    calibration={"method": "platt", "scale": 1.5, "shift": -0.25},
     details={"recipe": "logistic", "validation": {"accuracy": 0.9}},
 )
 
@@ -42,10 +43,11 @@ def test_round_trip(tmp_path: Path) -> None:
     read = read_probe(str(tmp_path), OPTIONS)
     assert np.array_equal(read.weight, PROBE.weight)
     assert read.weight.dtype == np.float32
-    assert replace(read, weight=PROBE.weight, details=PROBE.details) == PROBE
+    assert replace(read, weight=PROBE.weight) == PROBE
     stored = json.loads((tmp_path / "probe.json").read_text())
     assert stored["recipe"] == "logistic"
-    assert stored["thresholds"] == {"default": 0.625}
+    assert stored["thresholds"] == PROBE.thresholds
+    assert stored["calibration"] == PROBE.calibration
     tensors = safetensors.numpy.load_file(tmp_path / "probe.safetensors")
     assert {name: tensor.shape for name, tensor in tensors.items()} == {
         "weight": (3,),
@@ -76,7 +78,7 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path, bad: float) -> None:
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan"), float("inf")])
 def test_a_threshold_that_is_no_score_is_refused(tmp_path: Path, threshold: float) -> None:
-    write_probe(str(tmp_path), replace(PROBE, threshold=threshold), OPTIONS)
+    write_probe(str(tmp_path), replace(PROBE, thresholds={"default": threshold}), OPTIONS)
     assert "expected 0–1" in damaged(tmp_path)
 
 
@@ -128,3 +130,31 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     write_probe(str(tmp_path), PROBE, OPTIONS)
     change(tmp_path, format_version=99)
     assert "format version 99; this release reads 1" in damaged(tmp_path)
+
+
+def test_an_older_probe_has_no_further_thresholds(tmp_path: Path) -> None:
+    write_probe(str(tmp_path), PROBE, OPTIONS)
+    change(tmp_path, thresholds={"default": 0.625}, calibration=None)
+    read = read_probe(str(tmp_path), OPTIONS)
+    missing = {"tuned": None, "max_fpr": None, "calibrated": None}
+    assert (read.thresholds, read.calibration) == ({"default": 0.625} | missing, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ({"thresholds": {"default": 0.5, "tuned": 1.5}}, "tuned is 1.5; expected 0–1"),
+        ({"thresholds": {"default": 0.5, "max_fpr": "no"}}, "max_fpr is 'no'; expected 0–1"),
+        ({"thresholds": {"default": None}}, "default is None; expected 0–1"),
+        ({"thresholds": [0.5]}, "expected numbers by name"),
+        ({"calibration": {"scale": 1.0, "shift": 0.0}}, "method (platt or temperature)"),
+        ({"calibration": {"method": "platt", "scale": -1.0, "shift": 0.0}}, "scale over 0"),
+        ({"calibration": {"method": "platt", "scale": 1.0, "shift": None}}, "finite shift"),
+    ],
+)
+def test_unusable_thresholds_and_calibrations_are_refused(
+    tmp_path: Path, content: dict[str, Any], complaint: str
+) -> None:
+    write_probe(str(tmp_path), PROBE, OPTIONS)
+    change(tmp_path, **content)
+    assert complaint in damaged(tmp_path)

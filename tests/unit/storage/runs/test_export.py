@@ -91,6 +91,14 @@ def test_who_decided_is_what_is_sorted_by(tmp_path: Path) -> None:
     assert found[1]["member"] == "m"
 
 
+def test_a_margin_sorts_on_its_own_scale(tmp_path: Path) -> None:
+    rows = [fake("a", 0.9, nn_margin=-0.25), fake("b", 0.1, nn_margin=0.125)]
+    rows += [{"uri": "c", "verdict": "unsure", "nn_margin": -0.5}]
+    publish_whole(tmp_path, "r", rows, facts={"detectors": {"decided_by": "margin"}})
+    found = exported(tmp_path, "r", choice=Choice(("fake", "unsure"), min_score=-0.25))
+    assert [(row["uri"], row["score"]) for row in found] == [("b", 0.125), ("a", -0.25)]
+
+
 def test_verdicts_and_a_lowest_score_and_a_limit(tmp_path: Path) -> None:
     rows = [fake("a", 0.9), fake("b", 0.8), fake("none", None)]
     rows += [{"uri": "c", "verdict": "unsure", "probe_score": 0.5}]
