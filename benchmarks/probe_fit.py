@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--timeout-s", type=float, default=300.0, help="of one run")
     parser.add_argument("--solvers", nargs="+", default=list(SOLVERS))
     parser.add_argument("--dtypes", nargs="+", default=["float32", "float64"])
+    parser.add_argument("--first-tolerance", type=float, default=1.0, help="the coarsest tried")
     parser.add_argument("--table", type=Path, help="also write the tables to this file")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -95,7 +96,13 @@ def compare(
     for solver, dtype in [(OURS, "float32")] + [
         (s, d) for s in given.solvers for d in given.dtypes
     ]:
-        reached = climb(folder, solver, dtype, given.timeout_s, begin_at.get((solver, dtype), 1.0))
+        reached = climb(
+            folder,
+            solver,
+            dtype,
+            given.timeout_s,
+            begin_at.get((solver, dtype), given.first_tolerance),
+        )
         if GAPS[0] in reached:
             begin_at[solver, dtype] = reached[GAPS[0]]["tolerance"]
         cells, peak = [], 0.0
