@@ -18,6 +18,7 @@ from obstore.store import GCSStore, S3Store
 from ufd_ray.errors import SettingsError
 from ufd_ray.settings import ImageSettings, JobSettings
 from ufd_ray.storage.credentials import BotoCredentials
+from ufd_ray.storage.plain_bytes import PlainBytesHandler
 from ufd_ray.storage.uris import Location
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def open_filesystem(location: Location, options: StorageOptions) -> Any:
     retries, client = _patience(options)
     settings = _s3(location.bucket, options) if location.scheme == "s3" else {}
     store = FsspecStore(location.scheme, retry_config=retries, client_options=client, **settings)
-    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store))
+    return pyarrow.fs.PyFileSystem(PlainBytesHandler(store))
 
 
 def _patience(options: StorageOptions) -> tuple[RetryConfig, ClientConfig]:
