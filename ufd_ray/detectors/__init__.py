@@ -10,7 +10,7 @@ from ufd_ray.detectors.folds import Folds, deal_folds
 from ufd_ray.detectors.logistic import LogisticFit, fit_logistic
 from ufd_ray.detectors.neighbors import Neighbors, NeighborSearch, margin, vote
 from ufd_ray.detectors.paper_recipe import PaperFit, PaperState, fit_paper
-from ufd_ray.detectors.probe import Probe
+from ufd_ray.detectors.probe import Probe, scores_of
 from ufd_ray.detectors.published import import_published, is_published, tell_whose
 from ufd_ray.detectors.thresholds import Thresholds, find_thresholds, reals_needed
 from ufd_ray.detectors.training_rows import AllReduce
@@ -44,6 +44,7 @@ __all__ = [
     "is_published",
     "margin",
     "reals_needed",
+    "scores_of",
     "searchable",
     "tell_whose",
     "verdicts",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ufd_ray.detectors.calibration import Calibration
 from ufd_ray.detectors.neighbors import Embeddings, NeighborSearch, margin, vote
-from ufd_ray.detectors.probe import Probe, sigmoid
+from ufd_ray.detectors.probe import Probe, scores_of
 from ufd_ray.detectors.verdict import verdicts
 from ufd_ray.errors import ErrorCode, ModelError, SettingsError
 from ufd_ray.schema import DECIDING, FAKE, REAL
@@ -113,7 +113,7 @@ class Detector:
             usable = np.isfinite(logits)
             logits, embeddings = logits[usable], embeddings[usable]
             columns["probe_logit"] = logits
-            columns["probe_score"] = sigmoid(logits.astype(np.float64)).astype(np.float32)
+            columns["probe_score"] = scores_of(logits)
             if self._calibration is not None:
                 columns["probe_probability"] = self._calibration.probabilities(logits)
         rows = similarity = None

@@ -98,7 +98,19 @@ class Probe:
         Raises:
             ValueError: as for `logits`.
         """
-        return sigmoid(self.logits(embeddings).astype(np.float64)).astype(np.float32)
+        return scores_of(self.logits(embeddings))
+
+
+def scores_of(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The scores of logits: their sigmoids, in float64 and then rounded once.
+
+    Args:
+        logits: (n,) float32.
+
+    Returns:
+        (n,) float32, 0 … 1.
+    """
+    return sigmoid(logits.astype(np.float64)).astype(np.float32)
 
 
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ufd_ray.detectors import Calibration, Probe
-from ufd_ray.detectors.probe import sigmoid
+from ufd_ray.detectors import Calibration, Probe, scores_of
 from ufd_ray.encoders import EncoderIdentity, require_same
-from ufd_ray.errors import IdentityError, SettingsError
+from ufd_ray.errors import IdentityError, SettingsError, StorageError
 from ufd_ray.evaluation import Settled, settle
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.calibrating.lines import calibration_lines
@@ -92,11 +91,10 @@ def _calibrate_probe(
     if judged.num_left_out:
         print(f"{judged.num_left_out:,} images left out: the probe was fitted on them")
     _require_both_classes(judged, on, settings)
-    scores = sigmoid(judged.values.astype(np.float64)).astype(np.float32)
     default = probe.thresholds["default"]
     settled = settle(
         judged.values,
-        scores,
+        scores_of(judged.values),
         judged.labels,
         default=0.5 if default is None else default,
         settings=settings,
@@ -207,12 +205,12 @@ def _trained_on(probe: ProbeFiles, storage: StorageOptions) -> frozenset[str]:
         return frozenset()
     try:
         bank = read_bank_info(uri, storage)
-    except SettingsError:
+    except (SettingsError, StorageError):  # gone, or in a place that is not ours to read
         bank = None
     if bank is None or [shard["sha256"] for shard in bank.shards] != shards:
         print(
-            f"warning: the bank that the probe was fitted on is no longer at {uri}: whether its"
-            " images are among those of --on cannot be seen"
+            f"warning: the bank that the probe was fitted on is not to be read at {uri} as it was:"
+            " whether its images are among those of --on cannot be seen"
         )
         return frozenset()
     return image_ids(bank, "train", storage)

@@ -12,7 +12,7 @@ from ufd_ray.settings.export import ExportSettings
 from ufd_ray.settings.fit_probe import FitProbeSettings
 from ufd_ray.settings.images import Device, ImageSettings, Precision, PreprocessMode
 from ufd_ray.settings.job import JobSettings
-from ufd_ray.settings.judging import CalibrationMethod, JudgingSettings
+from ufd_ray.settings.judging import JudgingSettings
 from ufd_ray.settings.places import RUN_NAME, Place, RunId
 from ufd_ray.settings.prune import PruneSettings
 from ufd_ray.settings.score import ScoreSettings
@@ -23,7 +23,6 @@ __all__ = [
     "SCALES",
     "BuildBankSettings",
     "CalibrateSettings",
-    "CalibrationMethod",
     "CurrentSettings",
     "Decider",
     "DecidingSettings",

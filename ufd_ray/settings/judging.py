@@ -8,8 +8,6 @@ from pydantic import Field
 
 from ufd_ray.settings.job import JobSettings
 
-CalibrationMethod = Literal["platt", "temperature"]
-
 
 class JudgingSettings(JobSettings):
     """How thresholds and calibration are found on labelled images that the fit did not see."""

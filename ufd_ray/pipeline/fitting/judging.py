@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ufd_ray.detectors import Probe
-from ufd_ray.detectors.probe import sigmoid
+from ufd_ray.detectors import Probe, scores_of
 from ufd_ray.errors import UfdError
 from ufd_ray.evaluation import (
     Interval,
@@ -49,7 +48,7 @@ class Judged:
     @property
     def scores(self) -> npt.NDArray[np.float32]:
         """As `Probe.scores`."""
-        return sigmoid(self.logits.astype(np.float64)).astype(np.float32)
+        return scores_of(self.logits)
 
     @property
     def has_both_classes(self) -> bool:
