@@ -27,9 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ufd_ray.cpu import fast_bf16
 from ufd_ray.demo.pictures import crawl_pictures, training_pictures
 from ufd_ray.detectors import fit_logistic
-from ufd_ray.encoders import SHORT_NAMES, Encoder, EncoderSpec, fast_bf16
+from ufd_ray.encoders import SHORT_NAMES, Encoder, EncoderSpec
 from ufd_ray.images import decode, to_pixels
 from ufd_ray.settings import Precision
 

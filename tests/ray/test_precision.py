@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from ufd_ray.encoders import EncoderSpec, fast_bf16
+from ufd_ray.cpu import fast_bf16
+from ufd_ray.encoders import EncoderSpec
 from ufd_ray.errors import ClusterError
 from ufd_ray.pipeline import precision
 from ufd_ray.pipeline.cluster import look_at_cluster

@@ -8,18 +8,27 @@ majority of the k nearest of the joint bank decides (section 6).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ufd_ray.detectors.exact_search import UnitRows, concatenate, nearest
+from ufd_ray.cpu import fast_bf16
+from ufd_ray.detectors.search import (
+    Bank,
+    CentredRows,
+    Pairs,
+    SearchCounts,
+    SingleRows,
+    UnitRows,
+    nearest,
+)
 from ufd_ray.errors import StorageError
 from ufd_ray.schema import FAKE, REAL
 
-TILE_QUERIES = 1024
-"""Queries searched at a time: with the rows of a tile they bound what a search holds in memory."""
+QUERIES_A_PASS = 8192
+"""Queries for which the bank is read once: they bound what a search holds in memory."""
 
 Embeddings = NDArray[np.float32] | NDArray[np.float16]
 
@@ -34,23 +43,30 @@ class Neighbors:
         similarity: (q, k) float64, their cosine similarity.
         real_similarity: (q,) float64, to the nearest real image; NaN if the bank has none.
         fake_similarity: (q,) float64, to the nearest fake image; NaN if the bank has none.
+        counts: how they were found.
     """
 
     index: NDArray[np.int64]
     similarity: NDArray[np.float64]
     real_similarity: NDArray[np.float64]
     fake_similarity: NDArray[np.float64]
+    counts: SearchCounts = field(default_factory=SearchCounts)
 
 
 class NeighborSearch:
     """Exact search in one bank, or one shard of a bank.
 
+    What it holds beside the embeddings is in NumPy arrays: pickled by reference, as Ray does, one
+    search serves all processes of a machine.
+
     Args:
-        embeddings: (n, d) float32 or float16. Read-only arrays are welcome, and C-contiguous ones
-            are not copied.
+        embeddings: (n, d) float32 or float16; n may be 0. Read-only arrays are welcome, and
+            C-contiguous ones are not copied.
         labels: (n,) integers, 0 real, 1 fake.
         image_ids: (n,) str. They order rows that are equally similar and name unusable ones.
         device: where the matrix products run, as torch names it. The answer is the same on all.
+        half: whether half precision (bfloat16 on a CPU, float16 on a GPU) finds the candidates, or
+            float32. The answer is the same. None: where the device is fast in it.
 
     Raises:
         ValueError: shapes or dtypes do not fit.
@@ -65,6 +81,7 @@ class NeighborSearch:
         image_ids: NDArray[np.str_] | Sequence[str],
         *,
         device: str = "cpu",
+        half: bool | None = None,
     ) -> None:
         _check_matrix(embeddings, "embeddings")
         labels, names = np.asarray(labels), np.asarray(image_ids, dtype=np.str_)
@@ -73,23 +90,44 @@ class NeighborSearch:
                 f"embeddings {embeddings.shape}, labels {labels.shape} and image_ids "
                 f"{names.shape} must have as many rows"
             )
-        self._device = torch.device(device)
-        self._bank = UnitRows(embeddings)
-        norms = self._bank.norms
-        _refuse_bank(~np.isfinite(norms), names, "an embedding with NaN or infinity")
-        _refuse_bank(norms == 0, names, "an embedding of zeros, which has no direction")
+        rows = UnitRows(embeddings)
+        _refuse_bank(~np.isfinite(rows.norms), names, "an embedding with NaN or infinity")
+        _refuse_bank(rows.norms == 0, names, "an embedding of zeros, which has no direction")
         _refuse_bank((labels != REAL) & (labels != FAKE), names, "a label that is not 0 or 1")
-        # Place of every row in the order by label, then image_id: what decides between equals.
-        self._rank: NDArray[np.int64] = np.empty(len(names), np.int64)
-        self._rank[np.lexsort((names, labels))] = np.arange(len(names))
-        self._classes = (np.flatnonzero(labels == REAL), np.flatnonzero(labels == FAKE))
+        where = torch.device(device)
+        on_gpu = where.type == "cuda"
+        if half is None:
+            half = on_gpu or fast_bf16() is not None
+        narrow = torch.float16 if on_gpu else torch.bfloat16
+        self._bank = Bank(
+            rows=rows,
+            labels=labels.astype(np.int8),
+            rank=rank_of(labels, names),
+            single=SingleRows(rows, labels, where),
+            coarse=CentredRows(rows, labels, narrow if half else torch.float32, where),
+            is_half=half,
+        )
 
-    def search(self, queries: Embeddings, k: int) -> Neighbors:
+    @property
+    def num_rows(self) -> int:
+        """Rows of the bank."""
+        return len(self._bank.rows)
+
+    @property
+    def dim(self) -> int:
+        """Numbers in an embedding."""
+        return self._bank.rows.dim
+
+    def search(
+        self, queries: Embeddings, k: int, *, leave_out: NDArray[np.int64] | None = None
+    ) -> Neighbors:
         """Find the k nearest of the joint bank, and the nearest of each class.
 
         Args:
             queries: (q, d) float32 or float16; q may be 0.
-            k: how many neighbours, 1 … n.
+            k: how many neighbours: 0 … n, or n - 1 where rows are left out.
+            leave_out: (q,) the row of the bank that each query may not find, its own as a rule; -1:
+                it may find all. None: all may.
 
         Returns:
             The neighbours; for a given query the same bits whatever the other queries are.
@@ -99,41 +137,91 @@ class NeighborSearch:
                 not finite (its row is named).
         """
         _check_matrix(queries, "queries")
-        num_rows, dim = self._bank.vectors.shape
-        if queries.shape[1] != dim:
-            raise ValueError(f"queries have {queries.shape[1]} columns, the bank has {dim}")
-        if not 1 <= k <= num_rows:
-            raise ValueError(f"k must be from 1 to the bank's {num_rows} rows, but is {k}")
+        if queries.shape[1] != self.dim:
+            raise ValueError(f"queries have {queries.shape[1]} columns, the bank has {self.dim}")
+        most = self.num_rows if leave_out is None else max(0, self.num_rows - 1)
+        if not 0 <= k <= most:
+            which = "" if leave_out is None else " others of the"
+            raise ValueError(f"k must be from 0 to the {most}{which} rows of the bank, but is {k}")
         units = UnitRows(queries)
         unusable = np.flatnonzero(~np.isfinite(units.norms) | (units.norms == 0))
         if len(unusable):
             raise ValueError(f"query in row {unusable[0]} is zero or not finite")
-        found = Neighbors(
-            index=np.empty((len(queries), k), np.int64),
-            similarity=np.empty((len(queries), k)),
-            real_similarity=np.full(len(queries), np.nan),
-            fake_similarity=np.full(len(queries), np.nan),
-        )
-        for start in range(0, len(queries), TILE_QUERIES):
-            part = slice(start, start + TILE_QUERIES)
-            self._search_tile(units.double(part), k, found, part)
-        return found
+        index = np.empty((len(queries), k), np.int64)
+        similarity = np.empty((len(queries), k))
+        closest = np.full((2, len(queries)), np.nan)
+        counts = SearchCounts()
+        for start in range(0, len(queries), QUERIES_A_PASS):
+            part = slice(start, min(start + QUERIES_A_PASS, len(queries)))
+            own = None if leave_out is None else leave_out[part]
+            joint, near, counted = nearest(self._bank, units.double(part), k, own)
+            if k:
+                query = start + joint.query[::k]
+                index[query] = joint.row.reshape(-1, k)
+                similarity[query] = joint.similarity.reshape(-1, k)
+            closest[self._bank.labels[near.row], start + near.query] = near.similarity
+            counts += counted
+        return Neighbors(index, similarity, closest[REAL], closest[FAKE], counts)
 
-    def _search_tile(
-        self, queries: NDArray[np.float64], k: int, found: Neighbors, part: slice
-    ) -> None:
-        """Fill in the neighbours of some queries: each class on its own, then both merged."""
-        lists = []
-        closest = (found.real_similarity, found.fake_similarity)
-        for rows, similarity in zip(self._classes, closest, strict=True):
-            if len(rows):
-                width = min(k, len(rows))
-                pairs = nearest(self._bank, rows, queries, width, self._rank, self._device)
-                similarity[part] = pairs.similarity[::width]
-                lists.append(pairs)
-        joint = concatenate(lists).best(k, self._rank)
-        found.index[part] = joint.row.reshape(-1, k)
-        found.similarity[part] = joint.similarity.reshape(-1, k)
+
+def rank_of(
+    labels: NDArray[np.integer], image_ids: NDArray[np.str_] | Sequence[str]
+) -> NDArray[np.int64]:
+    """Place of every row in the order by label, then image_id: what decides between equals.
+
+    Returns:
+        (n,) int64.
+    """
+    rank = np.empty(len(labels), np.int64)
+    rank[np.lexsort((np.asarray(image_ids, dtype=np.str_), labels))] = np.arange(len(labels))
+    return rank
+
+
+def merge_neighbors(parts: Sequence[Neighbors], rank: NDArray[np.int64], k: int) -> Neighbors:
+    """What several shards hold around the same queries, as if they were one bank.
+
+    Args:
+        parts: of each shard, as many neighbours as it has, at most k; at least one part. Their
+            `index` is the row in the whole bank.
+        rank: (n,) of the rows of the whole bank, as `rank_of` gives it.
+        k: how many neighbours; the shards have as many together.
+
+    Returns:
+        The bits of a search in the whole bank. A query that one shard had to search again or settle
+        counts as such.
+    """
+    num = len(parts[0].index)
+    query = np.arange(num)
+    joint = Pairs(
+        np.concatenate([np.repeat(query, part.index.shape[1]) for part in parts]),
+        np.concatenate([part.index.reshape(-1) for part in parts]),
+        np.concatenate([part.similarity.reshape(-1) for part in parts]),
+    ).best(k, rank)
+    real = np.fmax.reduce([part.real_similarity for part in parts])
+    fake = np.fmax.reduce([part.fake_similarity for part in parts])
+    counts = [part.counts for part in parts]
+    recomputed = max(one.num_recomputed for one in counts)
+    return Neighbors(
+        joint.row.reshape(num, k),
+        joint.similarity.reshape(num, k),
+        real,
+        fake,
+        SearchCounts(num, num - recomputed, recomputed, max(one.num_settled for one in counts)),
+    )
+
+
+def search_bytes(num_rows: int, dim: int, dtype: str) -> int:
+    """Memory that a search holds at most: embeddings, the copy that is scanned, norms, order.
+
+    The copy is counted in float32, as on a machine without a fast half precision; where there is
+    one, it takes half of that.
+
+    Args:
+        num_rows: rows of the bank.
+        dim: numbers in an embedding.
+        dtype: `float32` or `float16`, the stored precision.
+    """
+    return num_rows * ((np.dtype(dtype).itemsize + 4) * dim + 64)
 
 
 def vote(neighbors: Neighbors, labels: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -4,7 +4,6 @@ from ufd_ray.encoders.checkpoints import WeightsFile
 from ufd_ray.encoders.device import (
     DeviceChoice,
     PrecisionChoice,
-    fast_bf16,
     require_device,
     resolve_device,
     resolve_precision,
@@ -23,7 +22,6 @@ __all__ = [
     "EncoderSpec",
     "PrecisionChoice",
     "WeightsFile",
-    "fast_bf16",
     "objection_to_bf16",
     "require_device",
     "require_same",

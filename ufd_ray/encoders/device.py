@@ -104,19 +104,6 @@ class PrecisionChoice:
     reason: str
 
 
-def fast_bf16() -> str | None:
-    """The instructions by which this machine's CPU multiplies bfloat16; None: it has none.
-
-    Without them bf16 is computed as well, more slowly than fp32. Those of ARM have not been
-    measured, and do not count.
-    """
-    has = torch.cpu.get_capabilities()
-    for capability, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")):
-        if has.get(capability, False):
-            return name
-    return None
-
-
 def resolve_precision(
     requested: Literal["auto"] | Precision, device: Device, cpus: Sequence[str | None] = ()
 ) -> PrecisionChoice:

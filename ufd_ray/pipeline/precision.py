@@ -6,10 +6,10 @@ import ray
 import ray.exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from ufd_ray.cpu import fast_bf16
 from ufd_ray.encoders import (
     EncoderSpec,
     PrecisionChoice,
-    fast_bf16,
     objection_to_bf16,
     resolve_precision,
 )

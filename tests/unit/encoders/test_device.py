@@ -7,7 +7,6 @@ import torch
 
 from ufd_ray.encoders import (
     DeviceChoice,
-    fast_bf16,
     require_device,
     resolve_device,
     resolve_precision,
@@ -105,22 +104,6 @@ def test_precision(requested: Any, device: Any, cpus: Any, expected: str, why: s
     choice = resolve_precision(requested, device, cpus)
     assert choice.precision == expected
     assert why in choice.reason
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "expected"),
-    [
-        ({"avx512_bf16": True, "amx_bf16": True}, "AMX"),
-        ({"avx512_bf16": True, "amx_bf16": False}, "AVX512-BF16"),
-        ({"avx512_bf16": False, "avx2": True}, None),
-        ({"bf16": True}, None),  # ARM's: not measured
-    ],
-)
-def test_which_cpus_are_fast_in_bf16(
-    capabilities: dict[str, bool], expected: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert fast_bf16() == expected
 
 
 def test_fp16_on_a_cpu_is_refused() -> None:

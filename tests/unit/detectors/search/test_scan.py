@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from tests.unit.detectors.search_cases import (
+    assert_equal,
+    brute_force,
+    cone,
+    names,
+    near_duplicates,
+)
+from ufd_ray.detectors import NeighborSearch
+from ufd_ray.detectors.search import (
+    CentredRows,
+    SingleRows,
+    UnitRows,
+    coarse_rows,
+    nearest_rows,
+    pool,
+)
+from ufd_ray.detectors.search import rounding as rounding_module
+from ufd_ray.detectors.search.coarse_rows import GROUP, Tile, in_turns
+from ufd_ray.detectors.search.products import Products, bounded_products
+
+CPU = torch.device("cpu")
+PRECISIONS = [None, torch.float32, torch.bfloat16, torch.float16]
+"""None: the bank's own rows, in float32."""
+
+
+def coarse(
+    bank: UnitRows, labels: NDArray[Any], precision: torch.dtype | None
+) -> SingleRows | CentredRows:
+    if precision is None:
+        return SingleRows(bank, labels, CPU)
+    return CentredRows(bank, labels, precision, CPU)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("dim", "cosine"), [(1, 0.7), (24, 0.5), (768, 0.8), (2048, 0.6)])
+def test_no_similarity_lies_outside_its_bounds(
+    precision: torch.dtype | None, dim: int, cosine: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coarse_rows, "TILE_BYTES", 256)
+    rng = np.random.default_rng(dim)
+    bank = UnitRows(np.concatenate([cone(rng, 150, dim, cosine), rng.normal(size=(50, dim))]))
+    units = bank.double(slice(100, 200))
+    rows = coarse(bank, np.arange(200) % 2, precision)
+    queries, seen, used = rows.prepare(units), [], []
+    with bounded_products(CPU):
+        for tile in rows.tiles():
+            products = Products()(tile.vectors, queries.vectors).float()[: len(tile.rows)]
+            found = products + tile.offset[: len(tile.rows), None] + queries.offset
+            allowed = tile.slack(queries) + tile.roundoff * products.abs()
+            off = (found.double().numpy() - bank.double(tile.rows) @ units.T).__abs__()
+            used.append((off / allowed.numpy()).max())
+            seen.extend(tile.rows.tolist())
+    assert sorted(seen) == list(range(200))
+    assert max(used) <= 1
+    if precision in (torch.bfloat16, torch.float16) and dim > 1:
+        assert max(used) > 0.05  # bounds that are wider by far would be worth little
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_tile_tells_the_truth_of_its_rows(
+    precision: torch.dtype | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coarse_rows, "TILE_BYTES", 256)
+    rng = np.random.default_rng(3)
+    bank, labels = UnitRows(cone(rng, 300, 40, 0.6)), (np.arange(300) % 5 == 0).astype(np.int8)
+    for tile in coarse(bank, labels, precision).tiles():
+        assert (labels[tile.rows] == tile.label).all()
+        assert len(tile.vectors) % GROUP == 0 < len(tile.rows) <= len(tile.vectors)
+        assert (tile.vectors[len(tile.rows) :] == tile.vectors[len(tile.rows) - 1]).all()
+        assert (tile.offset[:-1] >= tile.offset[1:]).all()
+
+
+def test_the_classes_take_turns() -> None:
+    turns = list(in_turns({0: 450, 1: 150}, 100))
+    assert [label for label, _, _ in turns] == [0, 0, 0, 1, 0, 0, 1]
+    assert [stop - start for label, start, stop in turns if label == 0] == [100] * 4 + [50]
+    assert list(in_turns({0: 0, 1: 0}, 100)) == []
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_how_the_work_is_cut_never_matters(half: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    bank = np.concatenate([near_duplicates(rng), cone(rng, 300, 48, 0.6)])
+    labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
+    whole = NeighborSearch(bank, labels, ids, half=half).search(bank[500:700], 7)
+    for target, value in {
+        "neighbors.QUERIES_A_PASS": 150,
+        "search.nearest_rows.BLOCK": 13,
+        "search.coarse_rows.TILE_BYTES": 128,
+        "search.scan._MOST_WAITING": 50,
+        "search.pool.MOST": 20,
+        "search.streaming._QUERIES": 5,
+        "search.rescoring._PAIRS": 3,
+    }.items():
+        monkeypatch.setattr(f"ufd_ray.detectors.{target}", value)
+    cut = NeighborSearch(bank, labels, ids, half=half).search(bank[500:700], 7)
+    assert_equal(cut, whole)
+    assert cut.counts.num_recomputed > whole.counts.num_recomputed == 0
+
+
+@pytest.mark.parametrize("most", [2048, 20])
+def test_any_error_within_the_bound_is_harmless(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    bank = near_duplicates(rng)
+    labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
+    expected = brute_force(bank, labels, ids, bank[:40], 5)
+    honest, bound = Products.__call__, rounding_module.float32_sum(48)
+
+    def worst(*arguments: Any) -> torch.Tensor:
+        products = honest(*arguments)
+        signs = torch.from_numpy(rng.choice([-1.0, 1.0], products.shape))
+        return products.add_((0.9 * bound * signs).float())
+
+    monkeypatch.setattr(Products, "__call__", worst)
+    monkeypatch.setattr(pool, "MOST", most)
+    search = NeighborSearch(bank, labels, ids, half=False)
+    assert_equal(search.search(bank[:40], 5), expected)
+    # The same error with no allowance for it: shows that the test can fail.
+    monkeypatch.setattr(Tile, "slack", lambda tile, queries: torch.zeros(len(queries.vectors)))
+    try:
+        found = search.search(bank[:40], 5).index
+    except ValueError:  # fewer rows than are wanted
+        return
+    assert (found != expected.index).any()
+
+
+def test_half_precision_without_its_bounds_would_be_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    bank = cone(rng, 3000, 48, 0.8)
+    labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
+    queries = cone(rng, 60, 48, 0.8)
+    expected = NeighborSearch(bank, labels, ids, half=False).search(queries, 9)
+    search = NeighborSearch(bank, labels, ids, half=True)
+    assert_equal(search.search(queries, 9), expected)
+    monkeypatch.setattr(Tile, "slack", lambda tile, queries: torch.zeros(len(queries.vectors)))
+    monkeypatch.setattr(Tile, "roundoff", 0.0)
+    assert (search.search(queries, 9).index != expected.index).any()
+
+
+def test_memory_does_not_grow_with_queries_times_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    bank, queries = cone(rng, 2000, 32, 0.6), cone(rng, 300, 32, 0.6)
+    monkeypatch.setattr(coarse_rows, "TILE_BYTES", 1024)
+    monkeypatch.setattr(nearest_rows, "BLOCK", 64)
+    sizes, honest = [], Products.__call__
+
+    def watched(*arguments: Any) -> torch.Tensor:
+        products = honest(*arguments)
+        sizes.append(products.numel())
+        return products
+
+    monkeypatch.setattr(Products, "__call__", watched)
+    labels = np.arange(2000) % 2
+    NeighborSearch(bank, labels, names(rng, 2000), half=False).search(queries, 9)
+    assert max(sizes) == 256 * 64
+    assert sum(sizes) == 300 * (
+        8 * 256
+    )  # each class has 1,000 rows: 3 whole tiles and a padded one

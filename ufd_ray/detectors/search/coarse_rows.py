@@ -1,0 +1,148 @@
+"""The bank as a scan reads it: tiles of rows, all of one class, in one precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ufd_ray.detectors.search.rescoring import shared, to_unit_length
+from ufd_ray.detectors.search.rounding import UNIT_ROUNDOFF, float32_sum
+from ufd_ray.detectors.search.unit_rows import UnitRows
+from ufd_ray.schema import FAKE, REAL
+
+TILE_BYTES = 16384
+"""Of a query's products with the rows of a tile: a processor's cache holds what 1,024 have."""
+GROUP = 32
+"""Rows of which a scan looks at the largest product first. Tiles are multiples of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class CoarseQueries:
+    """Queries as a scan multiplies them, with what bounds the error of that.
+
+    Attributes:
+        vectors: (q, d), in the precision of the products.
+        offset: (q,) float32.
+        length: (q,) float32, of the vectors before they were rounded.
+        residual: (q,) float32, length of what rounding took away.
+    """
+
+    vectors: torch.Tensor
+    offset: torch.Tensor
+    length: torch.Tensor
+    residual: torch.Tensor
+
+    def __getitem__(self, part: slice) -> CoarseQueries:
+        return CoarseQueries(
+            self.vectors[part], self.offset[part], self.length[part], self.residual[part]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """Some rows of one class.
+
+    Attributes:
+        label: the class.
+        vectors: (t, d); t is a multiple of `GROUP`, and the last row is repeated up to that.
+        rows: (m,) int64, numbers of the m ≤ t rows in the bank.
+        offset: (t,) float32, falling.
+        length: the largest of their lengths.
+        residual: the largest length of what rounding took away.
+    """
+
+    label: int
+    vectors: torch.Tensor
+    rows: NDArray[np.int64]
+    offset: torch.Tensor
+    length: float
+    residual: float
+
+    def slack(self, queries: CoarseQueries) -> torch.Tensor:
+        """(q,) float32: how far product plus offsets may lie from the similarity.
+
+        Without the rounding of the product itself to the tile's precision, which is relative.
+        """
+        rounded = queries.length * self.residual + queries.residual * (self.length + self.residual)
+        summed = (queries.length + queries.residual) * (self.length + self.residual)
+        terms = float32_sum(self.vectors.shape[1])
+        return (rounded + terms * (summed + 1)) * (1 + 2.0**-20)
+
+    @property
+    def roundoff(self) -> float:
+        """Largest relative error by which a product is rounded; float32 products count as exact."""
+        return 0.0 if self.vectors.dtype == torch.float32 else UNIT_ROUNDOFF[self.vectors.dtype]
+
+
+class CoarseRows(Protocol):
+    """What a scan asks of a bank."""
+
+    def prepare(self, units: NDArray[np.float64]) -> CoarseQueries:
+        """Queries, (q, d) float64 unit vectors, for the products."""
+
+    def tiles(self) -> Iterator[Tile]:
+        """All rows, once each. The classes take turns, in proportion to their size."""
+
+
+class SingleRows:
+    """The bank in float32, of which nothing is stored: tiles are made of its own rows.
+
+    Args:
+        bank: n vectors.
+        labels: (n,) their classes.
+        device: where the products run.
+    """
+
+    def __init__(self, bank: UnitRows, labels: NDArray[np.integer], device: torch.device) -> None:
+        self._bank = bank
+        self._rows = {label: np.flatnonzero(labels == label) for label in (REAL, FAKE)}
+        self._device = device
+        self._tile_rows = rows_a_tile(torch.float32, device)
+
+    def prepare(self, units: NDArray[np.float64]) -> CoarseQueries:
+        """See `CoarseRows`."""
+        vectors = torch.from_numpy(units.astype(np.float32)).to(self._device)
+        ones = torch.ones(len(units), device=self._device)
+        nothing = torch.zeros_like(ones)
+        return CoarseQueries(vectors, nothing, ones, nothing)  # their rounding is in `float32_sum`
+
+    def tiles(self) -> Iterator[Tile]:
+        """See `CoarseRows`."""
+        stored = shared(self._bank.vectors)
+        counts = {label: len(rows) for label, rows in self._rows.items()}
+        for label, start, stop in in_turns(counts, self._tile_rows):
+            rows = self._rows[label][start:stop]
+            numbers = padded(rows)
+            unit = torch.empty((len(numbers), self._bank.dim))
+            vectors = stored[torch.from_numpy(numbers)]
+            to_unit_length(vectors, self._bank.norms[numbers], out=unit)
+            offset = torch.zeros(len(numbers), device=self._device)
+            yield Tile(label, unit.to(self._device), rows, offset, 1.0, 0.0)
+
+
+def rows_a_tile(dtype: torch.dtype, device: torch.device) -> int:
+    """Rows of the bank in one matrix product, a multiple of `GROUP`; a GPU wants more of them."""
+    return TILE_BYTES // dtype.itemsize * (8 if device.type == "cuda" else 1)
+
+
+def in_turns(num_rows: dict[int, int], tile_rows: int) -> Iterator[tuple[int, int, int]]:
+    """Class, start and stop of every tile, so that all classes come to their ends together."""
+    tiles = [
+        (stop / num, label, start, stop)
+        for label, num in num_rows.items()
+        for start in range(0, num, tile_rows)
+        for stop in (min(start + tile_rows, num),)
+    ]
+    for _, label, start, stop in sorted(tiles):
+        yield label, start, stop
+
+
+def padded(column: NDArray[Any]) -> NDArray[Any]:
+    """The column with its last value repeated up to a multiple of `GROUP`."""
+    missing = -len(column) % GROUP
+    return np.concatenate([column, np.repeat(column[-1:], missing)]) if missing else column
