@@ -23,7 +23,7 @@ from ray.data.checkpoint import CheckpointConfig, CheckpointManager
 
 from ufd_ray.errors import StorageError
 from ufd_ray.schema import POSITION
-from ufd_ray.storage import RunFolder, list_folder, open_filesystem, parse_uri
+from ufd_ray.storage import RunFolder, delete_objects, list_folder, open_filesystem, parse_uri
 
 _PENDING = ".pending.parquet"
 """Ends the names of announcements that are not committed."""
@@ -80,9 +80,27 @@ class _Recovery(CheckpointManager):  # type: ignore[misc] # Ray has no types
         return None, 0
 
 
+def _forget_committed(run: RunFolder) -> None:
+    """Delete the announcements of what is committed as well.
+
+    In object storage a commit is a copy and a deletion. Of whoever was killed between the two, Ray
+    Data would find the announcement, and delete the file of rows that are done.
+    """
+    there = set(list_folder(run.checkpoint, run.options))
+    announced = [uri for uri in there if uri.endswith(_PENDING)]
+    committed = [uri for uri in announced if uri.removesuffix(_PENDING) + ".parquet" in there]
+    if committed:
+        delete_objects(committed, run.options)
+
+
 @contextmanager
 def checkpointed(run: RunFolder) -> Iterator[None]:
-    """Flows of this block note the rows that they append."""
+    """Flows of this block note the rows that they append.
+
+    Raises:
+        StorageError: the checkpoint cannot be listed, or tidied.
+    """
+    _forget_committed(run)
     context = ray.data.DataContext.get_current()
     context.checkpoint_config = CheckpointConfig(
         id_column=POSITION.name,

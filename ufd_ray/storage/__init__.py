@@ -1,5 +1,6 @@
 """All input and output: objects, manifests, banks, probes, runs. One credential chain for all."""
 
+from ufd_ray.storage.bank_audit import open_parts, write_audit
 from ufd_ray.storage.bank_neighbors import NeighborsFile, read_neighbors, write_neighbors
 from ufd_ray.storage.banks import (
     BankInfo,
@@ -7,20 +8,30 @@ from ufd_ray.storage.banks import (
     read_searchable,
     read_shards,
 )
+from ufd_ray.storage.containers.embedding_reads import (
+    ROWS_AT_ONCE,
+    cells_as_matrix,
+    read_stored,
+)
 from ufd_ray.storage.documents import (
     describe_differences,
     find_document,
     outcome_of_earlier,
+    read_document,
     write_document,
 )
 from ufd_ray.storage.fetching.fetch import fetch
 from ufd_ray.storage.known import Fetched, FetchLimits, Known
+from ufd_ray.storage.leave_one_out import LeaveOneOut
 from ufd_ray.storage.listing.inputs import Inputs
+from ufd_ray.storage.listing.stored_embeddings import StoredEmbeddings, StoredFile
 from ufd_ray.storage.manifests.ledger import Ledger
 from ufd_ray.storage.manifests.manifest import ManifestInfo, select_images, write_manifest
+from ufd_ray.storage.manifests.ranges import ManifestRange, manifest_ranges, read_range
 from ufd_ray.storage.node_cache import FileOnNode, describe_file, file_on_node, one_at_a_time
 from ufd_ray.storage.objects import (
     check_writable,
+    delete_objects,
     list_folder,
     local_copy,
     object_exists,
@@ -37,7 +48,7 @@ from ufd_ray.storage.runs.embeddings import (
 )
 from ufd_ray.storage.runs.export import Choice, export_current, export_runs
 from ufd_ray.storage.runs.folder import RunFolder, new_run_id, utc_now
-from ufd_ray.storage.runs.history import PublishedRun, published_runs
+from ufd_ray.storage.runs.history import PublishedRun, published_run, published_runs
 from ufd_ray.storage.runs.lease import Lease
 from ufd_ray.storage.runs.pruning import prune
 from ufd_ray.storage.runs.pruning_plan import PruningPolicy, plan_pruning
@@ -49,6 +60,7 @@ from ufd_ray.storage.uris import image_id, join_uri, parse_uri
 from ufd_ray.storage.vectors import embedding_column, embedding_matrix
 
 __all__ = [
+    "ROWS_AT_ONCE",
     "ROWS_PER_GROUP",
     "BankInfo",
     "Choice",
@@ -59,8 +71,10 @@ __all__ = [
     "KeptEmbeddings",
     "Known",
     "Lease",
+    "LeaveOneOut",
     "Ledger",
     "ManifestInfo",
+    "ManifestRange",
     "NeighborsFile",
     "Parts",
     "ProbeFiles",
@@ -69,8 +83,12 @@ __all__ = [
     "PublishedRun",
     "RunFolder",
     "StorageOptions",
+    "StoredEmbeddings",
+    "StoredFile",
+    "cells_as_matrix",
     "check_files",
     "check_writable",
+    "delete_objects",
     "describe_differences",
     "describe_file",
     "embedding_column",
@@ -88,20 +106,26 @@ __all__ = [
     "join_uri",
     "list_folder",
     "local_copy",
+    "manifest_ranges",
     "new_run_id",
     "object_exists",
     "one_at_a_time",
     "open_filesystem",
+    "open_parts",
     "outcome_of_earlier",
     "parse_uri",
     "plan_pruning",
     "prune",
+    "published_run",
     "published_runs",
     "read_bank_info",
+    "read_document",
     "read_neighbors",
     "read_probe",
+    "read_range",
     "read_searchable",
     "read_shards",
+    "read_stored",
     "scored_images",
     "select_images",
     "tidy_up",
@@ -109,6 +133,7 @@ __all__ = [
     "verify_current",
     "verify_run",
     "verify_runs",
+    "write_audit",
     "write_current",
     "write_document",
     "write_manifest",
