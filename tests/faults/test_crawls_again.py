@@ -40,6 +40,7 @@ def test_what_has_changed_is_scored_and_nothing_else(trial: Trial, changed: list
     assert trial.num_reads() == len(changed)
 
 
+@pytest.mark.slow
 def test_a_new_detector_scores_history_without_images(trial: Trial) -> None:
     job = trial.run("rescored", "--from-run", "undisturbed", "--decide-by", "neighbors")
     assert job.status == 0, job.said

@@ -121,7 +121,7 @@ def cross_validated(
     return folder, *fit(bank, folder, *flags)
 
 
-@pytest.mark.parametrize("num_workers", [pytest.param(1, marks=pytest.mark.slow), 4])
+@pytest.mark.parametrize("num_workers", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_any_number_of_workers_comes_to_the_same(
     bank: Path, cross_validated: tuple[Path, Ended, Any], tmp_path: Path, num_workers: int
 ) -> None:

@@ -55,6 +55,7 @@ def test_not_if_a_file_is_damaged(disk_run: Crawled, trained: Trained, root: Pat
     assert not (root / "runs" / "whole" / "_SUCCESS").exists()
 
 
+@pytest.mark.slow
 def test_not_if_it_failed_after_all(disk_run: Crawled, trained: Trained, root: Path) -> None:
     path = root / "runs" / "whole" / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"outcome": "failed"}))

@@ -83,9 +83,12 @@ def test_what_comes_and_goes_costs_no_image(
     proxy: FaultyServer, bucket: str, contents: dict[str, bytes], modes: Modes
 ) -> None:
     proxy.modes = modes
-    results = fetch_all(bucket, contents, options_of(proxy), PATIENT)
+    options = options_of(proxy, fetch_timeout_s=4.0 if modes.stall else 60.0)
+    results = fetch_all(bucket, contents, options, PATIENT)
     assert {key: result.data for key, result in results.items()} == contents
-    assert proxy.num_gets == NUM_OBJECTS + proxy.num_faults
+    asked_again = proxy.num_gets - NUM_OBJECTS
+    # Where patience runs out at all, on a slow machine it may run out with sound answers as well.
+    assert asked_again >= proxy.num_faults if modes.stall else asked_again == proxy.num_faults
     assert (proxy.num_faults > 0) == (modes not in (Modes(), Modes(delay_s=0.01)))
 
 
@@ -104,11 +107,14 @@ def test_what_stays_is_marked_and_harms_no_other(
 ) -> None:
     proxy.modes = Modes(**{mode: 1.0}, only="set/00")
     spoilt = {key for key in contents if key.startswith("set/00")}
-    results = fetch_all(bucket, contents, options_of(proxy, fetch_timeout_s=1.0), IMPATIENT)
+    # Patience runs out where the test is about that, and nowhere else, however slow the machine.
+    patience_s = 3.0 if mode == "stall" else 60.0
+    results = fetch_all(bucket, contents, options_of(proxy, fetch_timeout_s=patience_s), IMPATIENT)
     for key, result in results.items():
         path = f"/{bucket}/{key}"
         if key not in spoilt:
-            assert (result.data, proxy.gets[path]) == (contents[key], 1)
+            assert result.data == contents[key]
+            assert mode == "stall" or proxy.gets[path] == 1
             continue
         assert result.error is not None
         assert result.error.code == code
@@ -208,7 +214,7 @@ def test_our_own_files_pass_through_errors_or_name_them(
         write_object(f"{root}/{number}", data, options)
         assert read_object(f"{root}/{number}", options) == data
     assert proxy.num_puts > 20
-    impatient = replace(options, timeout_s=0.5)
+    impatient = replace(options, timeout_s=2.0)
     for modes, said in (
         (Modes(put_error=1.0), "InternalError"),
         (Modes(put_room_bytes=0), "QuotaExceeded"),
