@@ -107,6 +107,14 @@ def outcome_of_earlier(
 
 
 def describe_differences(then: dict[str, Any], now: dict[str, Any]) -> str:
-    """The settings that differ, each with both values; empty when none does."""
-    names = sorted(k for k in then.keys() | now.keys() if then.get(k) != now.get(k))
+    """The settings that differ, each with both values; empty when none does.
+
+    One that only one of the two knows, since another release wrote the other, does not differ as
+    long as it says nothing.
+    """
+    shared = {name for name in then.keys() & now.keys() if then[name] != now[name]}
+    alone = {
+        name for name in then.keys() ^ now.keys() if (then | now)[name] not in (None, [], False)
+    }
+    names = sorted(shared | alone)
     return ", ".join(f"{name} was {then.get(name)!r}, is {now.get(name)!r}" for name in names)

@@ -104,3 +104,12 @@ def test_differences_are_spelt_out() -> None:
     assert describe_differences({"a": 1}, {"a": 1}) == ""
     said = describe_differences({"a": 1, "b": None, "same": 0}, {"a": "1", "c": [2], "same": 0})
     assert said == "a was 1, is '1', c was None, is [2]"
+
+
+@pytest.mark.parametrize("value", [None, [], False])
+def test_a_setting_that_an_older_release_lacks_does_not_differ_while_it_says_nothing(
+    value: Any,
+) -> None:
+    assert describe_differences({"a": 1}, {"a": 1, "new": value}) == ""
+    assert describe_differences({"a": 1, "new": True}, {"a": 1, "new": value}) != ""
+    assert describe_differences({"a": 1}, {"a": 1, "new": "x"}) == "new was None, is 'x'"

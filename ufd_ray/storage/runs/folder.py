@@ -85,7 +85,7 @@ class RunFolder:
         given = earlier.get("fingerprint")
         then = given if isinstance(given, dict) else {}
         if differences := describe_differences(
-            {name: then.get(name) for name in fingerprint}, fingerprint
+            {name: then[name] for name in fingerprint if name in then}, fingerprint
         ):
             raise SettingsError(
                 f"--run-id {self.run_id} belongs to a run with other settings: {differences};"
