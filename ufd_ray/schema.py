@@ -82,10 +82,24 @@ LABELS: tuple[Any, ...] = (
 OFFSET: Any = pa.field("offset", pa.int64())
 """Where a tar member's bytes begin in its tar; null for all other images."""
 
+EMBEDDING_AT: Any = pa.field(
+    "embedding_at",
+    pa.struct(
+        [
+            pa.field("file", pa.string()),
+            pa.field("version", pa.string()),
+            pa.field("group", pa.int32()),
+            pa.field("row", pa.int64()),
+        ]
+    ),
+)
+"""Where an image's embedding is stored: Parquet file, its version as listed, row group, row in it.
+A column of manifests whose runs read embeddings; null for an image that has none."""
+
 MANIFEST: tuple[Any, ...] = (POSITION, *IMAGE, OFFSET)
 
 OWN_NAMES = frozenset(
-    {field.name for field in (POSITION, *SCORES, OFFSET)}
+    {field.name for field in (POSITION, *SCORES, OFFSET, EMBEDDING_AT)}
     | {"data", "pixels", "embedding"}
     | {"view_pixels", "view_embeddings"}
 )
@@ -93,6 +107,25 @@ OWN_NAMES = frozenset(
 
 REJECTS: tuple[Any, ...] = (*IMAGE, *(field for field in STATUS if field.name != "duplicate_of"))
 """Columns of a bank's `rejects.parquet`: the images that are not in it, with the reason."""
+
+AUDIT: tuple[Any, ...] = (
+    pa.field("image_id", pa.string(), nullable=False),
+    pa.field("uri", pa.string(), nullable=False),
+    pa.field("member", pa.string()),
+    pa.field("label", pa.int8(), nullable=False),
+    pa.field("source", pa.string()),
+    pa.field("reason", pa.string()),
+    pa.field("nearest_image_id", pa.string()),
+    pa.field("nearest_uri", pa.string()),
+    pa.field("nearest_label", pa.int8()),
+    pa.field("nearest_source", pa.string()),
+    pa.field("nearest_similarity", pa.float32()),
+    pa.field("nn_vote", pa.float32()),
+    pa.field("nn_margin", pa.float32()),
+    pa.field("nn_real_distance", pa.float32()),
+    pa.field("nn_fake_distance", pa.float32()),
+)
+"""Columns of a bank's `audit.parquet`: its rows, and what all the others say of each."""
 
 
 def bank_row(dim: int, dtype: str) -> Any:

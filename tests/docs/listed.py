@@ -16,6 +16,7 @@ NOT_RUN = {
     "docs/scores.md#duckdb/5": "DuckDB would download its extension for S3",
     "docs/scores.md#athena": "needs Athena; its columns are compared with those that are written",
     "docs/scores.md#athena/2": "needs Athena; its columns are compared with those that are written",
+    "docs/stored-embeddings.md#scoring-stored-embeddings": "features of one's own; tests have some",
     "docs/storage.md#img2datasets-shards-scored-as-they-lie": "img2dataset reads the web",
     "docs/which-encoder.md#weights-as-a-file": "the file is a gigabyte, and no hub is reachable",
     "docs/submitting.md#submitting-jobs-to-a-cluster": "the address and token of a cluster",
@@ -23,6 +24,7 @@ NOT_RUN = {
 }
 
 RUN_BY = {
+    "docs/evidence.md#auditing-a-bank/3": "tests/ray/test_evidence.py",
     "docs/published-probe.md#three-commands": "tests/docs/test_published_probe.py",
     "docs/published-probe.md#other-labelled-images": "tests/docs/test_published_probe.py",
     "docs/scheduled-crawls.md#cron-and-a-standing-cluster/2": "tests/docs/test_nightly.py",

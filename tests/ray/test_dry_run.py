@@ -38,8 +38,9 @@ def rehearse(*flags: str) -> Ended:
 def test_it_says_what_it_found_and_leaves_nothing_behind(images: Path) -> None:
     ended = rehearse("--run-id=trial")
     assert (ended.status, ended.err) == (0, "")
-    line, first, *_, listed, read, last = ended.out.splitlines()
+    line, bank, first, *_, listed, read, last = ended.out.splitlines()
     assert line == "fake where the probe score is over 0.5 (default)"
+    assert bank.startswith("out_of_bank stays null: the bank does not say")
     encoder = f"encoder {TINY.spec} on cpu in fp32: device auto took cpu: no GPUs available"
     assert first.startswith(encoder)
     assert [listed, read, last] == [

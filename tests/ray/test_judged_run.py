@@ -62,6 +62,7 @@ def judged(trained: Trained, disk_run: Crawled, tmp_path_factory: pytest.TempPat
     flags = ["--from-run=whole", f"--output={root}", "--run-id=judged", f"--k={K}"]
     flags += [f"--bank={bank}", f"--probe={probe}", "--decide-by=margin", "--threshold=tuned"]
     flags += [f"--unsure-above={UNSURE_ABOVE}", "--max-error-rate=1"]
+    flags += ["--search=sharded", "--search-shards=2"]
     ended = run_here(ScoreSettings, score, *flags)
     assert ended.status == 0, ended.err
     return Judged(root, bank, probe, Run(ended, read_folder(root / "runs" / "judged")))
@@ -86,6 +87,20 @@ def test_the_margin_decides_at_the_banks_own_threshold(judged: Judged, neighbors
     assert {"fake", "unsure"} <= set(words)
     assert judged.run.json["counts"]["by_verdict"] == Counter(words)
     assert f"{Counter(words)['unsure']} unsure" in judged.run.ended.out
+
+
+def test_a_bank_in_parts_says_what_the_whole_says(judged: Judged, disk_run: Crawled) -> None:
+    names = ["nn_vote", "nn_margin", "nn_real_distance", "nn_fake_distance", "neighbors"]
+    said = [
+        {row["image_id"]: [row[name] for name in names] for row in run.rows()}
+        for run in (judged.run, disk_run.run)
+    ]
+    assert said[0] == said[1]
+    assert "search: sharded in 2 parts, as asked: the bank takes 1 MiB" in judged.run.ended.out
+    for run, mode in ((judged.run, "sharded"), (disk_run.run, "replicated")):
+        search, num_scored = run.json["search"], run.json["counts"]["by_status"]["scored"]
+        assert (search["mode"], search["num_queries"]) == (mode, num_scored)
+        assert search["num_certified"] + search["num_recomputed"] == num_scored
 
 
 def test_probabilities_are_the_probes_calibration(judged: Judged) -> None:

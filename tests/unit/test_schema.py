@@ -67,6 +67,26 @@ def test_columns_of_a_banks_rejects() -> None:
     assert [field.name for field in schema.REJECTS] == names
 
 
+def test_columns_of_a_banks_audit() -> None:
+    assert [(field.name, field.type) for field in schema.AUDIT] == [
+        ("image_id", pa.string()),
+        ("uri", pa.string()),
+        ("member", pa.string()),
+        ("label", pa.int8()),
+        ("source", pa.string()),
+        ("reason", pa.string()),
+        ("nearest_image_id", pa.string()),
+        ("nearest_uri", pa.string()),
+        ("nearest_label", pa.int8()),
+        ("nearest_source", pa.string()),
+        ("nearest_similarity", pa.float32()),
+        ("nn_vote", pa.float32()),
+        ("nn_margin", pa.float32()),
+        ("nn_real_distance", pa.float32()),
+        ("nn_fake_distance", pa.float32()),
+    ]
+
+
 @pytest.mark.parametrize(("dtype", "value"), [("float32", pa.float32()), ("float16", pa.float16())])
 def test_columns_of_a_bank(dtype: str, value: pa.DataType) -> None:
     rows = schema.bank_row(768, dtype)

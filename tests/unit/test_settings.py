@@ -69,6 +69,11 @@ def test_unknown_names_are_refused() -> None:
         ({"from_run": "a"}, "--input and --from-run exclude each other"),
         ({"input": [], "from_run": ["a"], "retry_failed": "b"}, "exclude each other"),
         ({"input": [], "from_run": ["a"], "incremental": True}, "--incremental needs --input"),
+        ({"embeddings": ["/e"]}, "--input and --embeddings exclude each other"),
+        ({"input": [], "embeddings": ["/e"], "include": ["*.x"]}, "no images: --include means"),
+        ({"input": [], "embeddings": ["/e"], "allow_http": True}, "--allow-http means nothing"),
+        ({"embedding_column": "clip"}, "--embedding-column needs --embeddings"),
+        ({"embeddings_encoder": "abc"}, "--embeddings-encoder needs --embeddings"),
         ({"input": [], "retry_failed": "../a"}, "should match pattern"),
         ({"lease_s": 0}, "greater than 0"),
         ({"lease_s": "inf"}, "finite number"),
@@ -141,6 +146,7 @@ def test_what_changes_no_row_is_not_compared() -> None:
         | {"weights": "/w.pt", "output": "/elsewhere", "lease_s": 1, "fetch_attempts": 2}
         | {"reuse_embeddings": False, "bank": "/moved", "probe": "/moved"}
         | {"s3_requester_pays": True, "s3_kms_key": "alias/scores"}
+        | {"search": "sharded", "search_memory_mb": 1, "search_shards": 2}
     )
     assert settings.fingerprint() == other.fingerprint()
 
@@ -159,6 +165,7 @@ def test_what_changes_no_row_is_not_compared() -> None:
         {"incremental": True},
         {"input": [], "from_run": ["a"]},
         {"input": [], "retry_failed": "a"},
+        {"input": [], "embeddings": ["/e"]},
         {"k": 3},
         {"decide_by": "probe"},
         {"keep_embeddings": True},

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+from ufd_ray.detectors.audit import ONE_AND_THE_SAME, Reason
+from ufd_ray.detectors.audit_summary import AuditSummary, tell_row
+from ufd_ray.detectors.audit_table import look_without
 from ufd_ray.detectors.calibration import Calibration, fit_calibration
 from ufd_ray.detectors.cross_validation import L2_GRID, CrossValidation, cross_validate
-from ufd_ray.detectors.detection import OVERFLOWS, Detected, Detector, Searchable
-from ufd_ray.detectors.detection_table import detection_columns, searchable
+from ufd_ray.detectors.detection import OVERFLOWS, Detected, Detector, Search
+from ufd_ray.detectors.detection_table import Searchable, detection_columns, searchable
 from ufd_ray.detectors.folds import Folds, deal_folds
 from ufd_ray.detectors.logistic import LogisticFit, fit_logistic
-from ufd_ray.detectors.neighbors import Neighbors, NeighborSearch, margin, vote
+from ufd_ray.detectors.neighbors import (
+    Embeddings,
+    Neighbors,
+    NeighborSearch,
+    margin,
+    merge_neighbors,
+    rank_of,
+    search_bytes,
+    vote,
+)
+from ufd_ray.detectors.out_of_bank import nearest_distances, sum_up, tell_bound
 from ufd_ray.detectors.paper_recipe import PaperFit, PaperState, fit_paper
 from ufd_ray.detectors.probe import Probe, scores_of
 from ufd_ray.detectors.published import import_published, is_published, tell_whose
+from ufd_ray.detectors.search import SearchCounts
 from ufd_ray.detectors.thresholds import Thresholds, find_thresholds, reals_needed
 from ufd_ray.detectors.training_rows import AllReduce
 from ufd_ray.detectors.verdict import verdicts
 
 __all__ = [
     "L2_GRID",
+    "ONE_AND_THE_SAME",
     "OVERFLOWS",
     "AllReduce",
+    "AuditSummary",
     "Calibration",
     "CrossValidation",
     "Detected",
     "Detector",
+    "Embeddings",
     "Folds",
     "LogisticFit",
     "NeighborSearch",
@@ -31,6 +48,9 @@ __all__ = [
     "PaperFit",
     "PaperState",
     "Probe",
+    "Reason",
+    "Search",
+    "SearchCounts",
     "Searchable",
     "Thresholds",
     "cross_validate",
@@ -42,10 +62,18 @@ __all__ = [
     "fit_paper",
     "import_published",
     "is_published",
+    "look_without",
     "margin",
+    "merge_neighbors",
+    "nearest_distances",
+    "rank_of",
     "reals_needed",
     "scores_of",
+    "search_bytes",
     "searchable",
+    "sum_up",
+    "tell_bound",
+    "tell_row",
     "tell_whose",
     "verdicts",
     "vote",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ufd_ray.detectors.calibration import Calibration
-from ufd_ray.detectors.neighbors import Embeddings, NeighborSearch, margin, vote
+from ufd_ray.detectors.neighbors import Embeddings, Neighbors, margin, vote
 from ufd_ray.detectors.probe import Probe, scores_of
+from ufd_ray.detectors.search import SearchCounts
 from ufd_ray.detectors.verdict import verdicts
 from ufd_ray.errors import ErrorCode, ModelError, SettingsError
 from ufd_ray.schema import DECIDING, FAKE, REAL
@@ -21,19 +22,14 @@ OVERFLOWS = ModelError(
 """What is said of an embedding so large that the probe has no number for it."""
 
 
-@dataclass(frozen=True, eq=False)
-class Searchable:
-    """What neighbours are searched in: n labelled embeddings.
+class Search(Protocol):
+    """Whatever finds neighbours in a bank: `NeighborSearch`, or several of them as one."""
 
-    Attributes:
-        embeddings: (n, d) float32 or float16.
-        labels: (n,) int8, 0 real, 1 fake.
-        image_ids: (n,) str.
-    """
-
-    embeddings: Embeddings
-    labels: NDArray[np.int8]
-    image_ids: NDArray[np.str_]
+    def search(
+        self, queries: Embeddings, k: int, *, leave_out: NDArray[np.int64] | None = None
+    ) -> Neighbors:
+        """As `NeighborSearch.search`."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +42,14 @@ class Detected:
             fill are not in it.
         neighbor_rows: (m, k) rows of what was searched, nearest first; None: nothing was.
         neighbor_similarity: (m, k) float64, cosine; None likewise.
+        counts: how the neighbours were found; None likewise.
     """
 
     usable: NDArray[np.bool_]
     columns: dict[str, NDArray[Any]]
     neighbor_rows: NDArray[np.int64] | None = None
     neighbor_similarity: NDArray[np.float64] | None = None
+    counts: SearchCounts | None = None
 
 
 class Detector:
@@ -60,15 +58,17 @@ class Detector:
     Args:
         probe: the linear probe; None: no probe.
         calibration: of the probe's logits; None: no probabilities.
-        searchable: what neighbours are searched in; None: no neighbours.
+        search: where neighbours are searched; None: no neighbours.
+        labels: (n,) int8 of the rows that are searched, 0 real, 1 fake; None: no neighbours.
         decider: `probe`, `neighbors` or `margin`: whose word the verdict is.
         threshold: deciding score above which an image counts as fake, on that score's scale.
         unsure_above: deciding score above which one that does not is unsure; None: none is.
         k: neighbours that vote.
+        radius: cosine distance to the nearest image, real or fake, over which an image lies outside
+            of the bank; None: nothing is said of that.
 
     Raises:
         SettingsError: the margin is to decide, and there are no images of one of the classes.
-        StorageError: what is to be searched cannot be.
     """
 
     def __init__(
@@ -76,11 +76,13 @@ class Detector:
         *,
         probe: Probe | None,
         calibration: Calibration | None,
-        searchable: Searchable | None,
+        search: Search | None,
+        labels: NDArray[np.int8] | None,
         decider: str,
         threshold: float,
         unsure_above: float | None,
         k: int,
+        radius: float | None = None,
     ) -> None:
         self._probe = probe
         self._calibration = calibration
@@ -88,14 +90,11 @@ class Detector:
         self._threshold = threshold
         self._unsure_above = unsure_above
         self._k = k
-        self._search: NeighborSearch | None = None
-        if searchable is not None:
-            self._labels = searchable.labels
-            self._search = NeighborSearch(
-                searchable.embeddings, searchable.labels, searchable.image_ids
-            )
-            if decider == "margin":
-                _require_both_classes(searchable.labels)
+        self._radius = radius
+        self._search = search
+        self._labels = np.empty(0, np.int8) if labels is None else labels
+        if search is not None and decider == "margin":
+            _require_both_classes(self._labels)
 
     def detect(self, embeddings: Embeddings) -> Detected:
         """Score a batch.
@@ -116,17 +115,25 @@ class Detector:
             columns["probe_score"] = scores_of(logits)
             if self._calibration is not None:
                 columns["probe_probability"] = self._calibration.probabilities(logits)
-        rows = similarity = None
+        rows = similarity = counts = None
         if self._search is not None:
             near = self._search.search(embeddings, self._k)
             columns["nn_vote"] = vote(near, self._labels)
             columns["nn_margin"] = margin(near)
             columns["nn_real_distance"] = np.maximum(1.0 - near.real_similarity, 0.0)
             columns["nn_fake_distance"] = np.maximum(1.0 - near.fake_similarity, 0.0)
-            rows, similarity = near.index, near.similarity
+            if self._radius is not None:
+                columns["out_of_bank"] = _lies_outside(near, self._radius)
+            rows, similarity, counts = near.index, near.similarity, near.counts
         deciding = columns[DECIDING[self._decider]]
         columns["verdict"] = verdicts(deciding, self._threshold, self._unsure_above)
-        return Detected(usable, columns, rows, similarity)
+        return Detected(usable, columns, rows, similarity, counts)
+
+
+def _lies_outside(near: Neighbors, radius: float) -> NDArray[np.bool_]:
+    # By the distance as the row has it, in float32: whoever compares its columns finds the same.
+    nearest = np.maximum(1.0 - np.fmax(near.real_similarity, near.fake_similarity), 0.0)
+    return nearest.astype(np.float32).astype(np.float64) > radius
 
 
 def _require_both_classes(labels: NDArray[np.int8]) -> None:

@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ufd_ray.detectors.detection import Detected, Searchable
+from ufd_ray.detectors.detection import Detected
+from ufd_ray.detectors.neighbors import Embeddings
 from ufd_ray.schema import DETECTION, NEIGHBOR
 from ufd_ray.storage.vectors import embedding_matrix
 
 _EVIDENCE = ("image_id", "uri", "label", "source")
 
 
+@dataclass(frozen=True, eq=False)
+class Searchable:
+    """What neighbours are searched in: n labelled embeddings.
+
+    Attributes:
+        embeddings: (n, d) float32 or float16.
+        labels: (n,) int8, 0 real, 1 fake.
+        image_ids: (n,) str.
+    """
+
+    embeddings: Embeddings
+    labels: NDArray[np.int8]
+    image_ids: NDArray[np.str_]
+
+
 def searchable(bank: Any) -> Searchable:
     """What neighbours are searched in, without a copy of the embeddings.
 
     Args:
-        bank: `pa.Table` as `read_searchable` gives it.
+        bank: `pa.Table` with `image_id`, `label` and `embedding`, as `read_searchable` gives it.
     """
     return Searchable(
         embedding_matrix(bank["embedding"]),
         np.asarray(bank["label"], np.int8),
-        np.asarray(bank["image_id"].to_pylist()),
+        np.asarray(bank["image_id"].to_pylist(), np.str_),
     )
 
 
 def detection_columns(
-    found: Detected, scored: NDArray[np.bool_], bank: Any = None
+    found: Detected, scored: NDArray[np.bool_], evidence: Any = None
 ) -> list[tuple[Any, Any]]:
     """Field and column for each of `DETECTION`, null where nothing was said.
 
     Args:
         found: what was said.
         scored: (n,), which of n images it was said of, in order.
-        bank: the rows that were searched, as `read_searchable` gives them; None: none were.
+        evidence: `pa.Table` with `image_id`, `uri`, `label` and `source` of the rows that were
+            searched, in their order; None: none were.
     """
     values: dict[str, Any] = dict(found.columns)
     if found.neighbor_rows is not None and found.neighbor_similarity is not None:
-        values["neighbors"] = _evidence(found.neighbor_rows, found.neighbor_similarity, bank)
+        values["neighbors"] = _evidence(found.neighbor_rows, found.neighbor_similarity, evidence)
     columns = []
     for field in DETECTION:
         if field.name in values:
@@ -51,8 +69,8 @@ def detection_columns(
     return columns
 
 
-def _evidence(index: NDArray[np.int64], similarity: NDArray[np.float64], bank: Any) -> Any:
-    rows = bank.take(pa.array(index.reshape(-1)))
+def _evidence(index: NDArray[np.int64], similarity: NDArray[np.float64], evidence: Any) -> Any:
+    rows = evidence.select(_EVIDENCE).take(pa.array(index.reshape(-1)))
     columns = [rows[name].combine_chunks() for name in _EVIDENCE]
     columns.append(pa.array(similarity.reshape(-1), pa.float32()))
     structs = pa.StructArray.from_arrays(columns, fields=list(NEIGHBOR))

@@ -13,7 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ufd_ray.detectors import OVERFLOWS, Detector, detection_columns, searchable
+from ufd_ray.detectors import (
+    OVERFLOWS,
+    Detector,
+    NeighborSearch,
+    detection_columns,
+    searchable,
+)
 from ufd_ray.encoders import Encoder, EncoderSpec, require_same
 from ufd_ray.errors import ErrorCode, ImageError, ModelError, one_line
 from ufd_ray.notebook.given_images import GivenImage, is_one_image, read_given
@@ -118,9 +124,13 @@ class LoadedDetector:
         self._storage = storage
         self._decode_limits, self._fetch_limits = saved.decode_limits, saved.fetch_limits
         self._loaded: Encoder | None = None
-        self._bank = read_searchable(detectors.bank, storage) if detectors.bank else None
-        found = None if self._bank is None else searchable(self._bank)
-        self._detector = Detector(searchable=found, **detectors.arguments())
+        self._bank, search, labels = None, None, None
+        if detectors.bank:
+            self._bank = read_searchable(detectors.bank, storage)
+            found = searchable(self._bank)
+            search = NeighborSearch(found.embeddings, found.labels, found.image_ids)
+            labels = found.labels
+        self._detector = Detector(search=search, labels=labels, **detectors.arguments())
 
     def __repr__(self) -> str:
         at = f"fake above {self.threshold:g}"

@@ -23,7 +23,9 @@ from ufd_ray.storage import (
 
 _PLACES = ("bank", "probe")
 _LINES = ("threshold", "unsure_above")
-_CONTENTS = ("encoder_id", "bank_content", "probe_content", "probe_calibration")
+_CONTENTS = (
+    *("encoder_id", "bank_content", "probe_content", "probe_calibration", "out_of_bank_distance"),
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def _of_run(uri: str, run: dict[str, Any], given: Mapping[str, Any]) -> SavedDet
     return SavedDetector(
         uri,
         _settings({**own, **given}),
-        then["precision"],
+        then["precision"] or "fp32",  # of embeddings, nobody may know
         {name: fingerprint[name] for name in _CONTENTS if name in fingerprint},
         DecodeLimits(max_pixels=settings["max_pixels"]),
         FetchLimits(max_bytes=settings["max_bytes"]),

@@ -100,6 +100,26 @@ class Detectors:
             line += "; the margin's calibration is that of the bank's neighbors.json"
         return line
 
+    def say_out_of_bank(self) -> str | None:
+        """One line on when an image is out of the bank; None: there is no bank."""
+        if self.bank is None:
+            return None
+        if (found := self.bank.leave_one_out) is None:
+            return (
+                "out_of_bank stays null: the bank does not say how far apart its images lie"
+                " (build_bank with its own settings and --out-of-bank-quantile finds that out)"
+            )
+        return (
+            f"out of the bank where all of it is farther than {found.distance:.4g}"
+            f" ({found.quantile:g} of its own images lie nearer to another one)"
+        )
+
+    @property
+    def radius(self) -> float | None:
+        """Distance to the nearest image beyond which one is out of the bank; None: none is."""
+        found = self.bank.leave_one_out if self.bank else None
+        return found.distance if found else None
+
     def arguments(self) -> dict[str, Any]:
         """What `Detector` takes, but for what is searched."""
         probe = self.probe
@@ -111,6 +131,7 @@ class Detectors:
             "threshold": self.threshold,
             "unsure_above": self.unsure_above,
             "k": self.settings.k,
+            "radius": self.radius,
         }
 
     def contents(self) -> dict[str, Any]:
@@ -136,6 +157,7 @@ class Detectors:
             "threshold": None if self.threshold == usual else self.threshold,
             "unsure_above": self.unsure_above,
             "probe_calibration": self.probe.calibration if self.probe else None,
+            "out_of_bank_distance": self.radius,
         }
 
     def detector_id(self, precision: Precision) -> str:
@@ -166,6 +188,7 @@ class Detectors:
             device: where.
         """
         probe, neighbors, settings = self.probe, self.neighbors, self.settings
+        leave_one_out = self.bank.leave_one_out if self.bank else None
         return {
             "encoder": self.encoder.to_dict(),
             "encoder_id": self.encoder.encoder_id,
@@ -181,6 +204,8 @@ class Detectors:
             "unsure_above": self.unsure_above,
             "unsure_above_name": _name(settings.unsure_above),
             "k": settings.k,
+            "out_of_bank_distance": self.radius,
+            "out_of_bank_quantile": leave_one_out.quantile if leave_one_out else None,
             "probe_thresholds": probe.thresholds if probe else None,
             "probe_calibration": probe.calibration if probe else None,
             "neighbors_thresholds": neighbors.thresholds if neighbors else None,

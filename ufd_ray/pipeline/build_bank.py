@@ -13,6 +13,8 @@ import ray
 from ufd_ray.encoders import EncoderIdentity, EncoderSpec, WeightsFile
 from ufd_ray.errors import UfdError
 from ufd_ray.outcome import Outcome
+from ufd_ray.pipeline.banking.evidence import find_evidence
+from ufd_ray.pipeline.banking.finished import look_again
 from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.banking.shard import bank_shard
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
@@ -27,6 +29,7 @@ from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.schema import FAKE, REAL, REJECTS
 from ufd_ray.settings import BuildBankSettings
 from ufd_ray.storage import (
+    BankInfo,
     Parts,
     StorageOptions,
     check_writable,
@@ -54,8 +57,7 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
     fingerprint = settings.fingerprint()
     earlier = outcome_of_earlier(settings.output, "bank.json", fingerprint, "a bank built", storage)
     if earlier is not None:
-        print(f"this bank has been built already: {settings.output}")
-        return earlier
+        return look_again(settings, earlier, storage)
     check_writable(settings.output, storage)
     storage = replace(storage, patient=True)
     with our_errors_only():
@@ -79,7 +81,17 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
                 with progress_lines(flow.tally, "encode", num_images, settings.progress_s):
                     flow.append(flow.embed(flow.read(manifest)), parts)
                 rows = Parts(parts, manifest, storage)
-                return _publish(settings, storage, plan, encoder, weights, rows, num_images)
+                bank = _write_shards(settings, storage, plan, encoder, weights, rows, num_images)
+                info = BankInfo.from_dict(settings.output, bank)
+                found = find_evidence(
+                    settings,
+                    info,
+                    placement.detectors,
+                    storage,
+                    scratch,
+                    settings.out_of_bank_quantile,
+                )
+                return _publish(settings, storage, bank | {"leave_one_out": found.to_dict()})
         finally:
             tidy_up(scratch, storage)
 
@@ -101,7 +113,7 @@ def _identify(
     return encoder.identity, encoder.weights_file
 
 
-def _publish(
+def _write_shards(
     settings: BuildBankSettings,
     storage: StorageOptions,
     plan: EncoderPlan,
@@ -109,7 +121,8 @@ def _publish(
     weights: WeightsFile | None,
     parts: Parts,
     num_images: int,
-) -> Outcome:
+) -> dict[str, Any]:
+    """Write all rows; what `bank.json` says of them."""
     parts.check_accounts(num_images)
     rejects, shards = [], []
     counts: dict[str, Counter[str]] = {n: Counter() for n in ("label", "source", "split", "view")}
@@ -137,7 +150,7 @@ def _publish(
         )
     over = len(rejected) / num_images > settings.max_error_rate
     outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
-    bank = {
+    return {
         "outcome": outcome.word,
         "built_at": utc_now(),
         "encoder": encoder.to_dict(),
@@ -158,20 +171,22 @@ def _publish(
         "rejects": rejects_file.to_dict(),
         "fingerprint": settings.fingerprint(),
     }
+
+
+def _publish(settings: BuildBankSettings, storage: StorageOptions, bank: dict[str, Any]) -> Outcome:
     write_document(settings.output, "bank.json", bank, storage)
-    num_views = counts["view"].total() - num_usable
+    num_views = bank["num_rows"] - bank["num_images"]
     and_views = f" and {num_views:,} of augmented views" if num_views else ""
+    num_real, num_fake = (bank["counts"]["label"][str(label)] for label in (REAL, FAKE))
     print(
-        f"bank of {num_usable:,} embeddings ({counts['label']['0']:,} real,"
-        f" {counts['label']['1']:,} fake){and_views} by encoder {encoder.encoder_id}:"
-        f" {settings.output}"
+        f"bank of {bank['num_images']:,} embeddings ({num_real:,} real,"
+        f" {num_fake:,} fake){and_views} by encoder {bank['encoder_id']}: {settings.output}"
     )
-    if len(rejected):
-        print(f"{len(rejected):,} images are not in it; rejects.parquet says why")
-    labels = counts["label"]
-    for line in what_so_few_tell(labels[str(REAL)], labels[str(FAKE)]):
+    if bank["num_rejected"]:
+        print(f"{bank['num_rejected']:,} images are not in it; rejects.parquet says why")
+    for line in what_so_few_tell(num_real, num_fake):
         print(line)
-    return outcome
+    return Outcome.of(bank["outcome"])
 
 
 def _rejected(rows: Any) -> Any:

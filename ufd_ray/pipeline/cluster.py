@@ -29,12 +29,16 @@ class Cluster:
         num_gpus: GPUs in all.
         may_grow: it was there before the job, so machines may join it.
         autoscales: it starts machines on demand.
+        memory: bytes that Ray has for workers on the smallest machine that takes work.
+        object_store: bytes of the smallest object store of one.
     """
 
     cpus_by_node: tuple[int, ...]
     num_gpus: int = 0
     may_grow: bool = False
     autoscales: bool = False
+    memory: int = 0
+    object_store: int = 0
 
     @property
     def num_nodes(self) -> int:
@@ -79,11 +83,14 @@ def join_cluster() -> Cluster:
 def look_at_cluster(may_grow: bool) -> Cluster:
     """The cluster that this process has joined, as it is now."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    working = [node for node in nodes if node.get("CPU", 0) >= 1]
     return Cluster(
-        cpus_by_node=tuple(int(n["CPU"]) for n in nodes if n.get("CPU", 0) >= 1),
+        cpus_by_node=tuple(int(node["CPU"]) for node in working),
         num_gpus=int(sum(node.get("GPU", 0) for node in nodes)),
         may_grow=may_grow,
         autoscales=may_grow and _autoscales(),
+        memory=int(min((node.get("memory", 0) for node in working), default=0)),
+        object_store=int(min((node.get("object_store_memory", 0) for node in working), default=0)),
     )
 
 

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import ray
 import torch
 
-from ufd_ray.detectors import OVERFLOWS, Detector, detection_columns, searchable
+from ufd_ray.detectors import OVERFLOWS, Detector, detection_columns
 from ufd_ray.errors import UfdError
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import this_node
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import put, put_errors
+from ufd_ray.pipeline.searching import OpenSearch
 from ufd_ray.schema import SCORES
-from ufd_ray.storage import StorageOptions, embedding_column, embedding_matrix, read_searchable
+from ufd_ray.storage import embedding_column, embedding_matrix
 
 
 def for_stage(
-    detectors: Detectors, keep_embeddings: bool, storage: StorageOptions
+    detectors: Detectors, keep_embeddings: bool, search: OpenSearch | None
 ) -> dict[str, Any]:
     """What `DetectGenerated` takes."""
-    bank = None
-    if detectors.bank:
-        # Read by a worker, kept once a node in the object store; never in the driver.
-        bank = ray.remote(num_cpus=0.25)(read_searchable).remote(detectors.bank, storage)
     return {
-        "bank": bank,
+        "search": search,
         "detector": detectors.arguments(),
         "keep_embeddings": keep_embeddings,
     }
@@ -38,8 +35,7 @@ class DetectGenerated:
     """Ray stage: `embedding` → the columns of `scores`.
 
     Args:
-        bank: reference to the searchable rows (`read_searchable`) in the object store, which all
-            workers of a node share; None: no neighbours.
+        search: the open search in a bank; None: no neighbours.
         detector: what `Detector` takes but for what is searched (`Detectors.arguments`).
         keep_embeddings: leave the column `embedding` in the rows.
         tally: where times are reported; None: nowhere.
@@ -51,17 +47,20 @@ class DetectGenerated:
     def __init__(
         self,
         *,
-        bank: Any,
+        search: OpenSearch | None,
         detector: dict[str, Any],
         keep_embeddings: bool = False,
         tally: Any = None,
     ) -> None:
-        torch.set_num_threads(this_node()[0])  # of which Ray would give one
+        self._num_threads = this_node()[0]  # of which Ray would give one
         self._failure: UfdError | None = None
         try:
-            self._bank = None if bank is None else ray.get(bank)
-            found = None if bank is None else searchable(self._bank)
-            self._detector = Detector(searchable=found, **detector)
+            found, labels = None, None
+            self._evidence: Any = None
+            if search is not None:
+                found, self._evidence = search.connect()
+                labels = np.asarray(self._evidence["label"], np.int8)
+            self._detector = Detector(search=found, labels=labels, **detector)
         except UfdError as error:
             self._failure = error
         self._keep_embeddings = keep_embeddings
@@ -81,9 +80,13 @@ class DetectGenerated:
         if self._failure is not None:
             raise self._failure
         valid = np.asarray(rows["embedding"].is_valid())
+        # Here, not above: OpenMP counts by thread, and batches come in another than the first one.
+        torch.set_num_threads(self._num_threads)
         with timed(self._tally, "detect", len(rows)):
             embeddings = embedding_matrix(rows["embedding"].filter(pa.array(valid)))
             found = self._detector.detect(embeddings)
+        if self._tally is not None and found.counts is not None:
+            self._tally.add_search.remote(asdict(found.counts))
         scored = valid.copy()
         scored[valid] = found.usable
         if not found.usable.all():
@@ -92,7 +95,7 @@ class DetectGenerated:
             kept[valid] = embeddings
             place = rows.column_names.index("embedding")
             rows = rows.set_column(place, "embedding", embedding_column(kept, scored))
-        for field, column in detection_columns(found, scored, self._bank):
+        for field, column in detection_columns(found, scored, self._evidence):
             rows = rows.append_column(field, column)
         rows = put(rows, "status", np.where(scored, "scored", "error").tolist())
         rows = put(rows, "duplicate_of", [None] * len(rows))

@@ -1,6 +1,7 @@
 """The flow, one statement an arrow, its resources beside it.
 
 manifest ─fetch─▶ bytes ─decode─▶ pixels ─encode─▶ embedding ─detect─▶ row ─append─▶ parts
+manifest ───────────────── recall ───────────────▶ embedding (where they are stored)
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import ray.data
 
 from ufd_ray.encoders import EncoderIdentity
@@ -19,7 +22,7 @@ from ufd_ray.pipeline.detecting import DetectGenerated
 from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan
 from ufd_ray.pipeline.placement import LIGHT, Placement
 from ufd_ray.pipeline.reading import decode_images, fetch_images
-from ufd_ray.pipeline.recalling import RecallEmbeddings
+from ufd_ray.pipeline.stored_rows import Recalling, StoredRows
 from ufd_ray.settings import ImageSettings
 from ufd_ray.storage import FetchLimits, StorageOptions, open_filesystem, parse_uri
 
@@ -111,29 +114,26 @@ class Flow:
             **_ARROW,
         )
 
-    def recall(self, rows: Any, kept: Any) -> Any:
-        """Rows of earlier runs → the same with the embeddings that those kept."""
-        return rows.map_batches(
-            RecallEmbeddings,
-            fn_constructor_args=(
-                kept,
-                self.encoder.dim,
-                self.plan.dtype,
-                self.storage,
-                self.tally,
-            ),
-            batch_size=_ROWS_PER_BLOCK,
-            **self.placement.detectors.arguments(),
-            **_ARROW,
-        )
+    def recall(self, manifest: str, column: str, done: npt.NDArray[np.bool_]) -> Any:
+        """Manifest of stored embeddings → rows with them, but for those that are `done`."""
+        how = Recalling(column, self.encoder.dim, self.plan.dtype, self.storage, self.tally)
+        source = StoredRows(manifest, how, done if done.any() else None)
+        return ray.data.read_datasource(source, override_num_blocks=len(source), num_cpus=2 * LIGHT)
 
-    def detect(self, rows: Any, detectors: dict[str, Any]) -> Any:
-        """Rows with embeddings → rows with scores; `detectors` as `DetectGenerated` takes them."""
+    def detect(self, rows: Any, detectors: dict[str, Any], rows_at_once: int | None = None) -> Any:
+        """Rows with embeddings → rows with scores.
+
+        Args:
+            rows: of `embed` or `recall`.
+            detectors: as `DetectGenerated` takes them.
+            rows_at_once: rows of a batch, where the search does not say; None: as they come.
+        """
+        search = detectors["search"]
         return rows.map_batches(
             DetectGenerated,
             fn_constructor_kwargs={**detectors, "tally": self.tally},
-            batch_size=None,
-            **self.placement.detectors.arguments(),
+            batch_size=(search.plan.queries_at_once if search else None) or rows_at_once,
+            **self.placement.detectors.arguments(search.plan.batches_at_once if search else 1),
             **_ARROW,
         )
 

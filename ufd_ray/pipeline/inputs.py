@@ -91,7 +91,7 @@ def list_inputs(
     )
     listing.say(info)
     if ledger is not None:
-        _say_what_is_new(info)
+        say_what_is_new(info)
     return info
 
 
@@ -118,7 +118,7 @@ def rehearse(
                 first = Known(**table.select(_KNOWN).slice(0, 1).to_pylist()[0])
     listing.say(selection.info)
     if ledger is not None:
-        _say_what_is_new(selection.info)
+        say_what_is_new(selection.info)
     if first is None:
         return
     (read,) = fetch([first], options, FetchLimits.of(settings))
@@ -213,7 +213,8 @@ def _told_of(flag: str, tables: Iterable[Any]) -> Iterator[Any]:
         raise type(error)(str(error).replace("--input", flag, 1)) from error
 
 
-def _say_what_is_new(info: ManifestInfo) -> None:
+def say_what_is_new(info: ManifestInfo) -> None:
+    """Say what an incremental run takes, and what it leaves."""
     num_new = info.num_images + info.num_postponed
     print(f"{num_new:,} new or changed, {info.num_unchanged:,} unchanged")
     if info.num_postponed:

@@ -20,6 +20,8 @@ from ufd_ray.settings import Device, ImageSettings
 
 LIGHT = 0.25
 """CPUs that Ray sets aside for work that mostly waits."""
+SEARCHING = 0.05
+"""CPUs that Ray sets aside on a machine for all parts of a bank that are searched there."""
 _LISTING = 1.0
 """CPUs that Ray Data sets aside, on one machine, to find the manifest's files. It cannot be told to
 take less, and a flow whose workers leave it no such room waits for ever without a word."""
@@ -46,9 +48,19 @@ class Pool:
         """What one worker asks Ray for."""
         return {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus}
 
-    def arguments(self) -> dict[str, Any]:
-        """The pool as `map_batches` takes it. One worker is all that it insists on."""
-        pool = ActorPoolStrategy(min_size=1, max_size=self.most, initial_size=self.start)
+    def arguments(self, batches_at_once: int = 1) -> dict[str, Any]:
+        """The pool as `map_batches` takes it. One worker is all that it insists on.
+
+        Args:
+            batches_at_once: that each worker takes, in threads: for stages that mostly wait.
+        """
+        pool = ActorPoolStrategy(
+            min_size=1,
+            max_size=self.most,
+            initial_size=self.start,
+            max_concurrent_calls_per_actor=batches_at_once,
+            enable_true_multi_threading=batches_at_once > 1,
+        )
         return {"compute": pool, **self.resources}
 
     def on_a_node(self, num_cpus: float, num_gpus: float) -> int:
@@ -106,7 +118,7 @@ def place(settings: ImageSettings, device: Device, cluster: Cluster) -> Placemen
     encoders = (
         _on_gpus(gpus, settings.num_encoders, cluster)
         if gpus
-        else _on_cpus(settings.num_encoders, cluster, _LISTING + detectors.num_cpus)
+        else _on_cpus(settings.num_encoders, cluster, _LISTING + detectors.num_cpus + SEARCHING)
     )
     return Placement(encoders, detectors)
 

@@ -25,6 +25,7 @@ class Tally:
         self._images: Counter[str] = Counter()
         self._errors = 0
         self._weights: list[dict[str, Any]] = []
+        self._search: Counter[str] = Counter()
 
     def add(self, stage: str, num_images: int, seconds: float, num_errors: int = 0) -> None:
         """Take one batch's report."""
@@ -37,6 +38,10 @@ class Tally:
         if file not in self._weights:
             self._weights.append(file)
 
+    def add_search(self, counts: dict[str, int]) -> None:
+        """Take one batch's report of how its neighbours were found."""
+        self._search.update(counts)
+
     def read(self) -> dict[str, Any]:
         """All counts so far."""
         return {
@@ -44,6 +49,7 @@ class Tally:
             "seconds": dict(self._seconds),
             "errors": self._errors,
             "weights_files": self._weights,
+            "search": dict(self._search),
         }
 
 

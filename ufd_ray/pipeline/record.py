@@ -51,6 +51,7 @@ class RunRecord:
             "started_at": utc_now(),
             "num_attempts": 1,
             "rows_reused": 0,
+            "input_kind": settings.input_kind,
             "settings": settings.model_dump(mode="json"),
             "fingerprint": self.fingerprint,
             "detector_id": detectors.detector_id(plan.precision),
@@ -87,6 +88,10 @@ class RunRecord:
         """The images are known."""
         self.content["manifest"] = {k: v for k, v in vars(manifest).items() if k != "further"}
 
+    def searches(self, plan: dict[str, Any]) -> None:
+        """It is settled where the bank is searched."""
+        self.content["search"] = plan
+
     def publish(
         self,
         outcome: Outcome,
@@ -95,7 +100,9 @@ class RunRecord:
         tally: dict[str, Any] | None,
     ) -> None:
         """The rows are published; `tally` is what the stages reported (None: it is lost)."""
-        reported = tally or {"seconds": {}, "images": {}, "weights_files": []}
+        reported = tally or {"seconds": {}, "images": {}, "weights_files": [], "search": {}}
+        if "search" in self.content:
+            self.content["search"] |= reported["search"]
         self.content |= {
             "outcome": outcome.word,
             "finished_at": utc_now(),

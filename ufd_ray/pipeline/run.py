@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from ufd_ray.errors import StorageError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.checkpoint import LeaveOut, checkpointed, rows_done
-from ufd_ray.pipeline.cluster import Cluster
+from ufd_ray.pipeline.cluster import Cluster, look_at_cluster
 from ufd_ray.pipeline.detecting import for_stage
 from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.flow import make_flow
@@ -20,11 +22,14 @@ from ufd_ray.pipeline.publishing import Census, publish_scores
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.recalling import find_kept
 from ufd_ray.pipeline.record import RunRecord
-from ufd_ray.pipeline.selecting import count_earlier, find_ledger, list_images
+from ufd_ray.pipeline.searching import OpenSearch, open_search, plan_search
+from ufd_ray.pipeline.selecting import count_images, find_ledger, list_images
+from ufd_ray.pipeline.stored_input import Stored
 from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.report import render_run
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import (
+    ROWS_AT_ONCE,
     Lease,
     PublishedFile,
     RunFolder,
@@ -41,6 +46,7 @@ class Run:
         detectors: what decides.
         plan: which encoder, in which precision.
         folder: where it lies, and how storage is reached.
+        stored: what `--embeddings` names; None: nothing.
     """
 
     def __init__(
@@ -49,12 +55,14 @@ class Run:
         detectors: Detectors,
         plan: EncoderPlan,
         folder: RunFolder,
+        stored: Stored | None = None,
     ) -> None:
         self._settings = settings
         self._storage = folder.options
         self._detectors = detectors
         self._plan = plan
         self._folder = folder
+        self._stored = stored
         self._record = RunRecord(folder.run_id, settings, detectors, plan)
 
     def rehearse(self) -> Outcome:
@@ -70,7 +78,7 @@ class Run:
                 ledger=find_ledger(self._settings, self._storage, self._record.detector_id),
             )
         else:
-            count_earlier(self._settings, self._storage)
+            count_images(self._settings, self._stored, self._storage, self._record.detector_id)
         print("dry run: settings, input and output can be used; nothing was scored")
         return Outcome.PUBLISHED
 
@@ -119,7 +127,11 @@ class Run:
         print(f"run {self._folder.run_id} → {self._folder.uri}")
         try:
             listed = list_images(
-                self._settings, self._folder.manifest, self._storage, self._record.detector_id
+                self._settings,
+                self._stored,
+                self._folder.manifest,
+                self._storage,
+                self._record.detector_id,
             )
         except BaseException:
             lease.check()  # what lies there by now may be a rival's
@@ -161,15 +173,34 @@ class Run:
         encoder = self._detectors.encoder
         with our_errors_only():
             placement = find_place(self._settings, self._plan.device, cluster)
-        print(f"detectors: {placement.detectors}" if self._settings.from_run else placement)
+        recalls = self._settings.input_kind != "images"
+        print(f"detectors: {placement.detectors}" if recalls else placement)
         flow = make_flow(self._settings, self._plan, encoder, placement, self._storage, tally)
-        with our_errors_only(), lines, checkpointed(self._folder):
-            kept = find_kept(self._settings, encoder, self._plan, self._storage)
-            rows = flow.read(self._folder.manifest, LeaveOut(done) if done.any() else None)
-            rows = flow.recall(rows, kept) if self._settings.from_run else flow.embed(rows, kept)
+        searching = self._open_search(cluster)
+        with our_errors_only(), lines, checkpointed(self._folder), searching as search:
+            if recalls:
+                rows = flow.recall(self._folder.manifest, self._settings.embedding_column, done)
+            else:
+                kept = find_kept(self._settings, encoder, self._plan, self._storage)
+                rows = flow.read(self._folder.manifest, LeaveOut(done) if done.any() else None)
+                rows = flow.embed(rows, kept)
             keep = self._settings.keep_embeddings
-            rows = flow.detect(rows, for_stage(self._detectors, keep, self._storage))
+            # Recalled rows come in blocks that no cache holds.
+            at_once = ROWS_AT_ONCE if recalls else None
+            rows = flow.detect(rows, for_stage(self._detectors, keep, search), at_once)
             flow.append(rows, self._folder.parts)
+
+    @contextmanager
+    def _open_search(self, cluster: Cluster) -> Iterator[OpenSearch | None]:
+        bank = self._detectors.bank
+        if bank is None:
+            yield None
+            return
+        plan = plan_search(self._settings, bank, look_at_cluster(cluster.may_grow))
+        print(plan)
+        self._record.searches(plan.to_dict())
+        with closing(open_search(plan, bank, self._storage)) as search:
+            yield search
 
     def _finish(self, tally: Any, files: list[PublishedFile], census: Census) -> Outcome:
         over = census.error_rate > self._settings.max_error_rate

@@ -13,6 +13,7 @@ from ufd_ray.pipeline.inputs import check_apart
 from ufd_ray.pipeline.ray_errors import our_errors_only
 from ufd_ray.pipeline.recalling import plan_recall
 from ufd_ray.pipeline.run import Run, say_published
+from ufd_ray.pipeline.stored_input import Stored, find_stored
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import RunFolder, StorageOptions, find_runs, new_run_id
 
@@ -26,20 +27,29 @@ def score(settings: ScoreSettings) -> Outcome:
     """
     storage = StorageOptions.of(settings)
     check_apart(settings.input, settings.output)
+    check_apart(settings.embeddings, settings.output, "--embeddings")
     detectors = Detectors.read(settings, storage)
     folder = RunFolder(settings.output, settings.run_id or new_run_id(), storage)
     if (outcome := folder.published(settings.fingerprint() | detectors.contents())) is not None:
         return say_published(folder, outcome)
     print(detectors.say())
+    if (line := detectors.say_out_of_bank()) is not None:
+        print(line)
     with our_errors_only():
         cluster = join_cluster()
         reached = replace(folder, options=replace(storage, patient=True))
-        run = Run(settings, detectors, _plan(settings, detectors, cluster), reached)
+        stored = find_stored(settings, detectors.encoder, storage)
+        plan = _plan(settings, detectors, stored, cluster)
+        run = Run(settings, detectors, plan, reached, stored)
         return run.rehearse() if settings.dry_run else run.work(cluster)
 
 
-def _plan(settings: ScoreSettings, detectors: Detectors, cluster: Cluster) -> EncoderPlan:
+def _plan(
+    settings: ScoreSettings, detectors: Detectors, stored: Stored | None, cluster: Cluster
+) -> EncoderPlan:
     encoder = detectors.encoder
+    if stored is not None:
+        return stored.plan(encoder, detectors.dtype)
     if settings.from_run:
         storage = StorageOptions.of(settings)
         runs = find_runs(settings.output, settings.from_run, "--from-run", storage)

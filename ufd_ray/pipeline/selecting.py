@@ -1,4 +1,4 @@
-"""Which images a run is about: listed ones, those that failed before, or those of earlier runs."""
+"""Which images a run is about: listed ones, stored embeddings', or those of earlier runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ufd_ray.errors import SettingsError
-from ufd_ray.pipeline.inputs import list_inputs
+from ufd_ray.pipeline.inputs import list_inputs, say_what_is_new
+from ufd_ray.pipeline.stored_input import Stored
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import (
     Ledger,
@@ -22,20 +23,31 @@ from ufd_ray.storage import (
 
 
 def list_images(
-    settings: ScoreSettings, folder: str, storage: StorageOptions, detector_id: str
+    settings: ScoreSettings,
+    stored: Stored | None,
+    folder: str,
+    storage: StorageOptions,
+    detector_id: str,
 ) -> ManifestInfo:
     """Write the run's manifest to `folder`, and say what is in it.
+
+    Args:
+        settings: the job's.
+        stored: what `--embeddings` names, as `find_stored` gives it.
+        folder: where the manifest's files go.
+        storage: how storage is reached.
+        detector_id: for the ledger.
 
     Raises:
         SettingsError: an input or a run that cannot be used.
         StorageError: something cannot be read or written.
     """
+    ledger = find_ledger(settings, storage, detector_id)
     if settings.input:
-        ledger = find_ledger(settings, storage, detector_id)
         return list_inputs(settings, folder, storage, ledger=ledger)
-    tables = _of_earlier_runs(settings, storage)
-    info = write_manifest(folder, tables, storage, limit=settings.limit)
-    print(_what_they_are(settings, info))
+    tables = _tables(settings, stored, storage)
+    info = write_manifest(folder, tables, storage, limit=settings.limit, ledger=ledger)
+    _say(settings, stored, info)
     return info
 
 
@@ -51,18 +63,28 @@ def find_ledger(
     return Ledger(settings.output, storage, detector_id) if settings.incremental else None
 
 
-def count_earlier(settings: ScoreSettings, storage: StorageOptions) -> None:
-    """Say how many images `--from-run` or `--retry-failed` would take; write nothing.
+def count_images(
+    settings: ScoreSettings, stored: Stored | None, storage: StorageOptions, detector_id: str
+) -> None:
+    """Say how many images a run without `--input` would take; write nothing.
+
+    Arguments as for `list_images`.
 
     Raises:
-        SettingsError: a run that cannot be used.
+        SettingsError: a run or file that cannot be used.
         StorageError: something cannot be read.
     """
-    with select_images(_of_earlier_runs(settings, storage), limit=settings.limit) as selection:
-        print(_what_they_are(settings, selection.info))
+    tables = _tables(settings, stored, storage)
+    ledger = find_ledger(settings, storage, detector_id)
+    with select_images(tables, limit=settings.limit, ledger=ledger) as selection:
+        _say(settings, stored, selection.info)
 
 
-def _of_earlier_runs(settings: ScoreSettings, storage: StorageOptions) -> Iterable[Any]:
+def _tables(
+    settings: ScoreSettings, stored: Stored | None, storage: StorageOptions
+) -> Iterable[Any]:
+    if stored is not None:
+        return stored.tables()
     if settings.retry_failed:
         names = [settings.retry_failed]
         (run,) = find_runs(settings.output, names, "--retry-failed", storage)
@@ -91,10 +113,15 @@ def check_reads_alike(settings: ScoreSettings, run: PublishedRun) -> None:
     )
 
 
-def _what_they_are(settings: ScoreSettings, info: ManifestInfo) -> str:
-    if settings.retry_failed:
-        return (
+def _say(settings: ScoreSettings, stored: Stored | None, info: ManifestInfo) -> None:
+    if stored is not None:
+        stored.say(info)
+        if settings.incremental:
+            say_what_is_new(info)
+    elif settings.retry_failed:
+        print(
             f"{info.num_images:,} images of run {settings.retry_failed} ended in a transient error"
         )
-    names = ", ".join(settings.from_run)
-    return f"{info.num_images:,} images of {names}, scored again from their embeddings"
+    else:
+        names = ", ".join(settings.from_run)
+        print(f"{info.num_images:,} images of {names}, scored again from their embeddings")

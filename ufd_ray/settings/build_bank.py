@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ufd_ray.settings.images import ImageSettings, PreprocessMode
 from ufd_ray.settings.places import Place
+from ufd_ray.settings.searching import SearchSettings
 from ufd_ray.settings.several import Several
 
 
-class BuildBankSettings(ImageSettings):
+class BuildBankSettings(SearchSettings, ImageSettings):
     """Encode labelled images into a feature bank.
 
     Labels come from a manifest's `label` column, or from the folders `0_real` and `1_fake`.
     """
+
+    changes_no_row: ClassVar[frozenset[str]] = ImageSettings.changes_no_row | {
+        *("audit", "out_of_bank_quantile", "out_of_bank_rows")
+    }
 
     output: Place = Field(description="folder or URI of the new bank")
     encoder: str = Field(
@@ -44,9 +49,33 @@ class BuildBankSettings(ImageSettings):
         description="augmented views of each training image beside the image itself, by the paper's"
         " training transform; images that validate get one",
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="draws what the views are like")
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**63,
+        description="draws what the views are like, and rows for --out-of-bank-rows",
+    )
     rows_per_file: int = Field(
         50_000, ge=1, description="rows in one shard, each an image or a view of it"
+    )
+    out_of_bank_quantile: float = Field(
+        0.99,
+        gt=0,
+        le=1,
+        description="share of images like the bank's that are to count as within it, 0–1; beyond"
+        " the distance that this comes to an image is out of it; also of a bank that has been built"
+        " already",
+    )
+    out_of_bank_rows: int = Field(
+        10_000,
+        ge=100,
+        description="images of the bank, about, that are searched in all the others to find that"
+        " distance, drawn by --seed; with --audit all are",
+    )
+    audit: bool = Field(
+        False,
+        description="search every image in all the others, and write audit.parquet: duplicates and"
+        " suspect labels, the worst first; also of a bank that has been built already",
     )
 
     @model_validator(mode="after")

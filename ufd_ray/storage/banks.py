@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.storage.documents import read_document
+from ufd_ray.storage.leave_one_out import LeaveOneOut
 from ufd_ray.storage.objects import read_object
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
 _COUNTED = ("label", "split", "view")
+_SEARCHABLE = ("image_id", "uri", "label", "source", "embedding")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class BankInfo:
             where the bank holds augmented ones.
         shards: files with rows and checksums.
         num_searchable: rows of view 0 and split `train`: what neighbours are searched in.
+        leave_one_out: how far from each other these lie; None: nobody has looked.
     """
 
     uri: str
@@ -44,6 +47,32 @@ class BankInfo:
     counts: dict[str, dict[str, int]]
     shards: list[dict[str, Any]]
     num_searchable: int
+    leave_one_out: LeaveOneOut | None = None
+
+    @classmethod
+    def from_dict(cls, uri: str, content: dict[str, Any]) -> BankInfo:
+        """What `bank.json` says.
+
+        Args:
+            uri: the bank's folder.
+            content: the document.
+
+        Raises:
+            KeyError: something is missing.
+            TypeError: something is of another kind.
+            ValueError: likewise.
+        """
+        counts, found = content["counts"], content.get("leave_one_out")
+        return cls(  # What will be needed is asked for by name: what is missing is said now.
+            uri=uri,
+            encoder=content["encoder"],
+            dim=int(content["dim"]),
+            dtype=str(content["dtype"]),
+            counts=counts | {name: dict(counts[name]) for name in _COUNTED},
+            shards=[dict(s, name=s["name"], sha256=s["sha256"]) for s in content["shards"]],
+            num_searchable=int(content["num_searchable"]),
+            leave_one_out=None if found is None else LeaveOneOut.from_dict(found),
+        )
 
     @property
     def content(self) -> str:
@@ -65,16 +94,8 @@ def read_bank_info(uri: str, options: StorageOptions, given: str | None = None) 
     """
     given = given or f"--bank {uri}"
     content = read_document(uri, "bank.json", given, options)
-    try:  # What will be needed is asked for by name: what is missing is said now.
-        return BankInfo(
-            uri=uri,
-            encoder=content["encoder"],
-            dim=int(content["dim"]),
-            dtype=str(content["dtype"]),
-            counts=content["counts"] | {name: dict(content["counts"][name]) for name in _COUNTED},
-            shards=[dict(s, name=s["name"], sha256=s["sha256"]) for s in content["shards"]],
-            num_searchable=int(content["num_searchable"]),
-        )
+    try:
+        return BankInfo.from_dict(uri, content)
     except KeyError as error:
         raise SettingsError(f"{given}: bank.json lacks {error}") from error
     except (TypeError, ValueError) as error:
@@ -107,18 +128,24 @@ def read_shards(
         yield pq.read_table(io.BytesIO(data), columns=columns)
 
 
-def read_searchable(bank: BankInfo, options: StorageOptions) -> Any:
+def read_searchable(
+    bank: BankInfo, options: StorageOptions, columns: Sequence[str] = _SEARCHABLE
+) -> Any:
     """The rows that neighbours are searched in: view 0 of split `train`.
 
+    Args:
+        bank: what `bank.json` says.
+        options: how storage is reached.
+        columns: of a bank's, those that are read.
+
     Returns:
-        `pa.Table` in one chunk: `image_id`, `uri`, `label`, `source`, `embedding`.
+        `pa.Table` in one chunk, with these columns.
 
     Raises:
         StorageError: a shard is gone or damaged.
     """
-    columns = ["image_id", "uri", "label", "source", "embedding"]
     kept = []
-    for rows in read_shards(bank, options):
+    for rows in read_shards(bank, options, [*columns, "split", "view"]):
         wanted = (np.asarray(rows["view"]) == 0) & (np.asarray(rows["split"]) == "train")
         kept.append(rows.select(columns).filter(pa.array(wanted)))
     return pa.concat_tables(kept).combine_chunks()

@@ -33,11 +33,13 @@ BANK = Searchable(
     (np.arange(20) % 2).astype(np.int8),
     np.array([f"{n:032x}" for n in range(20)]),
 )
+SEARCH = NeighborSearch(BANK.embeddings, BANK.labels, BANK.image_ids)
 QUERIES = RNG.normal(size=(9, DIM)).astype(np.float32)
 EVERY: dict[str, Any] = {
     "probe": PROBE,
     "calibration": PLATT,
-    "searchable": BANK,
+    "search": SEARCH,
+    "labels": BANK.labels,
     "decider": "probe",
     "threshold": 0.5,
     "unsure_above": None,
@@ -52,7 +54,7 @@ def detector(**changes: Any) -> Detector:
 def test_every_column_is_its_own_functions() -> None:
     found = detector().detect(QUERIES)
     assert found.usable.all()
-    near = NeighborSearch(BANK.embeddings, BANK.labels, BANK.image_ids).search(QUERIES, K)
+    near = SEARCH.search(QUERIES, K)
     logits = PROBE.logits(QUERIES)
     expected = {
         "probe_logit": logits,
@@ -69,6 +71,8 @@ def test_every_column_is_its_own_functions() -> None:
         np.testing.assert_array_equal(found.columns[name], values, err_msg=name)
     assert found.neighbor_rows is not None
     np.testing.assert_array_equal(found.neighbor_rows, near.index)
+    assert found.counts is not None
+    assert found.counts.num_queries == len(QUERIES)
 
 
 @pytest.mark.parametrize(
@@ -90,7 +94,7 @@ def test_who_decides(decider: str, column: str, threshold: float, unsure_above: 
 
 
 def test_what_is_not_there_fills_no_column() -> None:
-    probe_only = detector(searchable=None, calibration=None).detect(QUERIES)
+    probe_only = detector(search=None, labels=None, calibration=None).detect(QUERIES)
     assert probe_only.columns.keys() == {"probe_logit", "probe_score", "verdict"}
     assert probe_only.neighbor_rows is None
     bank_only = detector(probe=None, calibration=None, decider="neighbors").detect(QUERIES)
@@ -120,6 +124,19 @@ def test_an_embedding_without_a_logit_is_left_out_and_changes_no_other() -> None
     assert len(found.neighbor_rows) == 7
 
 
+def test_an_image_is_outside_where_nothing_of_the_bank_is_near() -> None:
+    distances = detector().detect(QUERIES).columns
+    real, fake = (distances[f"nn_{name}_distance"] for name in ("real", "fake"))
+    nearest = np.minimum(real, fake).astype(np.float32)
+    # A distance that an image has is not over itself: the bound is the last that is within.
+    for radius in sorted(nearest.tolist()):
+        found = detector(radius=radius).detect(QUERIES).columns["out_of_bank"]
+        assert found.tolist() == [distance > radius for distance in nearest.tolist()]
+    one = NeighborSearch(BANK.embeddings[::2], BANK.labels[::2], BANK.image_ids[::2])
+    alone = detector(search=one, labels=BANK.labels[::2], radius=float(real.max())).detect(QUERIES)
+    assert not alone.columns["out_of_bank"].any()
+
+
 def test_no_rows() -> None:
     found = detector().detect(QUERIES[:0])
     assert {len(values) for values in found.columns.values()} == {0}
@@ -127,10 +144,11 @@ def test_no_rows() -> None:
 
 @pytest.mark.parametrize(("label", "name"), [(0, "fake"), (1, "real")])
 def test_a_margin_needs_both_classes(label: int, name: str) -> None:
-    one = Searchable(BANK.embeddings, np.full(20, label, np.int8), BANK.image_ids)
+    labels = np.full(20, label, np.int8)
+    one = {"search": NeighborSearch(BANK.embeddings, labels, BANK.image_ids), "labels": labels}
     with pytest.raises(SettingsError, match=f"--decide-by margin: the bank has no {name} images"):
-        detector(searchable=one, decider="margin")
-    assert detector(searchable=one).detect(QUERIES).columns["nn_vote"].tolist() == [label] * 9
+        detector(decider="margin", **one)
+    assert detector(**one).detect(QUERIES).columns["nn_vote"].tolist() == [label] * 9
 
 
 # As a table
@@ -148,9 +166,16 @@ def bank_table() -> Any:
     )
 
 
+def of(bank: Any) -> Detector:
+    """The detector that searches in such a table."""
+    rows = searchable(bank)
+    search = NeighborSearch(rows.embeddings, rows.labels, rows.image_ids)
+    return detector(search=search, labels=rows.labels)
+
+
 def test_columns_are_those_of_the_contract_with_nulls_between() -> None:
     bank = bank_table()
-    found = detector(searchable=searchable(bank)).detect(QUERIES)
+    found = of(bank).detect(QUERIES)
     scored = np.zeros(12, bool)
     scored[1:10] = True
     columns = dict(
@@ -176,7 +201,7 @@ def test_columns_are_those_of_the_contract_with_nulls_between() -> None:
 
 def test_a_bank_of_one_class_has_no_margin() -> None:
     bank = bank_table().set_column(2, "label", pa.array(np.zeros(20, np.int8)))
-    found = detector(searchable=searchable(bank)).detect(QUERIES)
+    found = of(bank).detect(QUERIES)
     columns = {f.name: c for f, c in detection_columns(found, np.ones(9, bool), bank)}
     assert columns["nn_margin"].null_count == columns["nn_fake_distance"].null_count == 9
     assert columns["nn_real_distance"].null_count == 0

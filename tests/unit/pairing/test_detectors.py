@@ -133,6 +133,57 @@ def test_named_thresholds_that_have_changed_places_leave_nothing_unsure(
     assert "nothing between them, so no image is called unsure" in capsys.readouterr().out
 
 
+# What is out of the bank
+
+LEAVE_ONE_OUT = {
+    "quantile": 0.95,
+    "distance": 0.125,
+    "coverage": 0.96,
+    "num_rows": 24,
+    "sampled": True,
+    "quantiles": {"0.5": 0.0625, "1": 0.25},
+}
+
+
+def measure_bank(**changes: Any) -> None:
+    path = Path("bank", "bank.json")
+    content = json.loads(path.read_text()) | {"leave_one_out": LEAVE_ONE_OUT | changes}
+    path.write_text(json.dumps(content))
+
+
+def test_an_earlier_releases_bank_says_nothing_of_what_is_out_of_it() -> None:
+    found = read()
+    assert (found.radius, found.arguments()["radius"]) == (None, None)
+    assert "out_of_bank stays null" in str(found.say_out_of_bank())
+    assert found.describe("fp32", "cpu")["out_of_bank_quantile"] is None
+    assert read(bank=None).say_out_of_bank() is None
+
+
+def test_a_bank_says_what_is_out_of_it() -> None:
+    measure_bank()
+    found = read()
+    assert (found.radius, found.arguments()["radius"]) == (0.125, 0.125)
+    described = found.describe("fp32", "cpu")
+    assert described["out_of_bank_distance"] == 0.125
+    assert described["out_of_bank_quantile"] == 0.95
+    assert str(found.say_out_of_bank()).startswith(
+        "out of the bank where all of it is farther than 0.125"
+    )
+
+
+def test_that_distance_is_part_of_the_detector_and_not_of_the_banks_content() -> None:
+    before = read()
+    measure_bank()
+    after = read()
+    assert before.contents()["out_of_bank_distance"] is None
+    assert after.contents() == before.contents() | {"out_of_bank_distance": 0.125}
+    assert after.detector_id("fp32") != before.detector_id("fp32")
+    measure_bank(quantiles={}, sampled=False)  # told beside it
+    assert read().detector_id("fp32") == after.detector_id("fp32")
+    measure_bank(distance=0.25)
+    assert read().detector_id("fp32") != after.detector_id("fp32")
+
+
 # What is the same work, and the same detector
 
 

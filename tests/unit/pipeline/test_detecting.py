@@ -29,7 +29,7 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> DetectGenerated:
         "unsure_above": None,
         "k": 3,
     }
-    return DetectGenerated(bank=None, detector=detector, keep_embeddings=True)
+    return DetectGenerated(search=None, detector=detector, keep_embeddings=True)
 
 
 def rows(embeddings: Any, failed: list[bool]) -> Any:

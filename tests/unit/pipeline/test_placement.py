@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ufd_ray.errors import ClusterError
 from ufd_ray.pipeline.cluster import Cluster
-from ufd_ray.pipeline.placement import Placement, Pool, place
+from ufd_ray.pipeline.placement import SEARCHING, Placement, Pool, place
 from ufd_ray.settings import BuildBankSettings
 
 
@@ -45,11 +45,12 @@ def test_pools_follow_the_machines_only_where_any_can_come() -> None:
 
 @given(cpus=st.integers(2, 256), nodes=st.integers(1, 5), most=st.none() | st.integers(1, 64))
 def test_encoders_on_cpus_fit_and_leave_room(cpus: int, nodes: int, most: int | None) -> None:
-    """As many as were asked for, beside a detector and the one CPU that the listing takes."""
+    """As many as were asked for, beside a detector, parts of a bank and the listing's one CPU."""
     placement = placed("cpu", Cluster((cpus,) * nodes), num_encoders=most)
     encoders = placement.encoders
     a_node = math.ceil(most / nodes) if most else 1
-    assert cpus - a_node * encoders.num_cpus >= 1 + placement.detectors.num_cpus - 1e-9
+    others = 1 + placement.detectors.num_cpus + SEARCHING
+    assert cpus - a_node * encoders.num_cpus >= others - 1e-9
     assert encoders.start == (most or nodes)
     assert encoders.most in (most, most or nodes)
     if encoders.most is None:
@@ -65,7 +66,7 @@ def test_on_unequal_nodes_encoders_leave_room_however_they_are_packed(
     cpus: list[int], most: int | None
 ) -> None:
     placement = placed("cpu", Cluster(tuple(cpus), may_grow=True), num_encoders=most)
-    encoders, others = placement.encoders, 1 + placement.detectors.num_cpus
+    encoders, others = placement.encoders, 1 + placement.detectors.num_cpus + SEARCHING
     # The fewest that it takes to leave no node with room for the others.
     fit = [math.floor(num / encoders.num_cpus + 1e-9) for num in cpus]
     spoiling = [math.floor((num - others) / encoders.num_cpus + 1e-9) + 1 for num in cpus]

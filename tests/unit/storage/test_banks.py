@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.schema import bank_row
 from ufd_ray.storage import (
     BankInfo,
+    LeaveOneOut,
     StorageOptions,
     embedding_column,
     embedding_matrix,
@@ -87,6 +89,38 @@ def test_a_missing_key_is_named(bank: BankInfo, tmp_path: Path, key: str) -> Non
     (tmp_path / "bank.json").write_text(json.dumps(content))
     with pytest.raises(SettingsError, match=f"--bank {bank.uri}: bank.json lacks '{key}'"):
         read_bank_info(bank.uri, OPTIONS)
+
+
+FOUND = LeaveOneOut(0.99, 0.25, 0.98, 50, False, {"0.5": 0.125, "1": 0.25})
+
+
+def test_how_far_its_rows_lie_apart(tmp_path: Path) -> None:
+    found = build(tmp_path, leave_one_out=FOUND.to_dict()).leave_one_out
+    assert found == FOUND
+
+
+def test_an_earlier_releases_bank_does_not_say(bank: BankInfo) -> None:
+    assert bank.leave_one_out is None
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"distance": -0.5}, "distance is -0.5; expected 0–2"),
+        ({"distance": math.nan}, "distance is nan"),
+        ({"distance": None}, "distance is None"),
+        ({"quantile": 1.5}, "quantile is 1.5; expected 0–1"),
+        ({"quantiles": {"0.5": 3}}, "0.5 is 3; expected 0–2"),
+        ({"quantiles": None}, "no table of distances"),
+    ],
+)
+def test_what_is_no_distance_is_refused(
+    tmp_path: Path, change: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(SettingsError, match=rf"bank\.json is damaged .*{complaint}"):
+        build(tmp_path, leave_one_out=FOUND.to_dict() | change)
+    with pytest.raises(SettingsError, match=r"bank\.json lacks 'distance'"):
+        build(tmp_path, leave_one_out={"quantile": 0.5, "quantiles": {}})
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ufd_ray.detectors import NeighborSearch, Probe, margin, searchable
+from ufd_ray.detectors import ONE_AND_THE_SAME, NeighborSearch, Probe, margin, searchable
 from ufd_ray.errors import SettingsError
 from ufd_ray.storage import (
     BankInfo,
@@ -20,9 +20,6 @@ from ufd_ray.storage import (
     read_searchable,
     read_shards,
 )
-
-ONE_AND_THE_SAME = 1 - 1e-6
-"""Cosine similarity from which on two embeddings count as those of one image."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,12 +15,21 @@ from ufd_ray.storage.foreign_errors import explain
 
 
 @contextmanager
-def told_in_one_line(uri: str, expected: str) -> Iterator[None]:
+def told_in_one_line(
+    uri: str,
+    expected: str,
+    *,
+    flag: str = "--input",
+    places: str = "a prefix or folder with objects below it, or a manifest, .tar, .parquet or S3"
+    " Inventory",
+) -> Iterator[None]:
     """Read an input within this block, and have its errors as ours.
 
     Args:
         uri: the input.
         expected: what it was read as, with its article.
+        flag: that named it.
+        places: what might lie there.
 
     Raises:
         SettingsError: nothing is there, or it is not what was expected.
@@ -29,16 +38,13 @@ def told_in_one_line(uri: str, expected: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise SettingsError(
-            f"--input {uri}: nothing there; expected a prefix or folder with objects below it,"
-            " or a manifest, .tar, .parquet or S3 Inventory"
-        ) from error
+        raise SettingsError(f"{flag} {uri}: nothing there; expected {places}") from error
     except PreconditionError as error:
-        raise StorageError(f"--input {uri}: it changed while it was read") from error
+        raise StorageError(f"{flag} {uri}: it changed while it was read") from error
     except (BaseError, BotoCoreError, ClientError) as error:
-        raise StorageError(f"--input {uri}: cannot be read: {explain(error)}") from error
+        raise StorageError(f"{flag} {uri}: cannot be read: {explain(error)}") from error
     except (pa.ArrowException, OSError, *UNREADABLE) as error:
         why = " ".join(str(error).split())
         if isinstance(error, OSError) and error.errno is not None:  # what Arrow raises has none
-            raise StorageError(f"--input {uri}: cannot be read: {why}") from error
-        raise SettingsError(f"--input {uri}: cannot be read as {expected} ({why})") from error
+            raise StorageError(f"{flag} {uri}: cannot be read: {why}") from error
+        raise SettingsError(f"{flag} {uri}: cannot be read as {expected} ({why})") from error

@@ -35,7 +35,7 @@ def named_images(
     Raises:
         SettingsError: columns or values that no manifest can have.
     """
-    given, base, first_row = f"--input {uri}", _folder(uri), 1
+    given, base, first_row = f"--input {uri}", folder_of(uri), 1
     for table in tables:
         names = table.column_names  # an error where they are not UTF-8
         if len(set(names)) < len(names):
@@ -50,15 +50,30 @@ def named_images(
                 ignored.add(name)
             else:
                 further[name] = typed_column(given, name, table[name])
-        uris = known["uri"].to_pylist()
-        if not all(uris):
-            raise SettingsError(f"{given}: the column `uri` has empty cells")
-        known["uri"] = pa.array([_absolute(base, name) for name in uris], pa.string())
+        known["uri"] = absolute_names(given, base, known["uri"])
         check_image_uris(known["uri"], manifest=uri, allow_http=allow_http, first_row=first_row)
         if "member" in known:
             _check_members(given, known["uri"], known["member"])
         yield listed_table(known, further, len(table))
         first_row += len(table)
+
+
+def absolute_names(given: str, base: str, column: Any) -> Any:
+    """The names of a column, each as it would be written from anywhere.
+
+    Args:
+        given: how the user named the file, for the message: `--input …`.
+        base: URI of the folder from which relative names are meant.
+        column: `pa.ChunkedArray` of strings.
+
+    Raises:
+        SettingsError: some are null or empty.
+    """
+    if pc.any(pc.equal(pc.fill_null(column, ""), "")).as_py():
+        raise SettingsError(f"{given}: the column `uri` has empty cells")
+    if pc.all(pc.match_substring_regex(column, "^/|://")).as_py():
+        return column
+    return pa.chunked_array([[_absolute(base, name) for name in column.to_pylist()]], pa.string())
 
 
 def _check_members(given: str, uris: Any, members: Any) -> None:
@@ -71,7 +86,8 @@ def _check_members(given: str, uris: Any, members: Any) -> None:
         raise SettingsError(f"{given}: an empty `member`; expected a name, or null")
 
 
-def _folder(uri: str) -> str:
+def folder_of(uri: str) -> str:
+    """The folder that an object lies in."""
     location = parse_uri(uri)
     return os.path.dirname(location.key) if location.scheme == "file" else uri.rpartition("/")[0]
 

@@ -24,6 +24,8 @@ from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 
 _ROWS_PER_FILE = 500_000
+_ROWS_PER_GROUP = 65_536
+"""What is read at least, by a task that is given a part of such a file."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,7 @@ def write_manifest(
         for number, rows in enumerate(files):
             sink = io.BytesIO()
             try:
-                pq.write_table(rows, sink)
+                pq.write_table(rows, sink, row_group_size=_ROWS_PER_GROUP)
             except pa.ArrowException as error:
                 raise SettingsError(
                     f"--input: a column cannot be carried through ({error})"

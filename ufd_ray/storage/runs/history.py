@@ -81,7 +81,8 @@ def published_runs(root: str, options: StorageOptions) -> list[PublishedRun]:
     folder = join_uri(root, "runs")
     with ThreadPoolExecutor(16, thread_name_prefix="runs") as threads:
         names = run_names(root, options)
-        found = threads.map(partial(_published_run, folder, options=options), names)
+        places = [join_uri(folder, name) for name in names]
+        found = threads.map(partial(published_run, options=options), places)
         runs = [run for run in found if run is not None]
     return sorted(runs, key=lambda run: (run.started_at, run.run_id))
 
@@ -183,8 +184,13 @@ class ScoreFiles:
             ) from error
 
 
-def _published_run(folder: str, name: str, options: StorageOptions) -> PublishedRun | None:
-    uri = join_uri(folder, name)
+def published_run(uri: str, options: StorageOptions) -> PublishedRun | None:
+    """The published run whose folder this is; None: it is none's, or that run is being deleted.
+
+    Raises:
+        SettingsError: its `run.json` cannot be read.
+        StorageError: the storage does not say.
+    """
     if not object_exists(join_uri(uri, "_SUCCESS"), options):
         return None
     document = find_document(uri, "run.json", f"published run {uri}", options)
@@ -200,6 +206,7 @@ def _published_run(folder: str, name: str, options: StorageOptions) -> Published
             f"published run {uri}: run.json is damaged (started_at {started_at!r}, detector_id"
             f" {detector_id!r}; expected text)"
         )
+    name = uri.rstrip("/").rpartition("/")[2]
     return PublishedRun(name, uri, started_at, detector_id, document)
 
 

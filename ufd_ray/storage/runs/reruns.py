@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
+from obstore.exceptions import BaseError
 
-from ufd_ray.errors import ErrorCode, SettingsError
-from ufd_ray.schema import DETECTION, IMAGE, OFFSET, OWN_NAMES
+from ufd_ray.errors import ErrorCode, SettingsError, StorageError
+from ufd_ray.schema import DETECTION, EMBEDDING_AT, IMAGE, OFFSET, OWN_NAMES
+from ufd_ray.storage.containers.parquet_embeddings import embedding_places, open_embeddings
+from ufd_ray.storage.foreign_errors import explain
+from ufd_ray.storage.runs.embeddings import embedding_files
 from ufd_ray.storage.runs.history import PublishedRun, published_runs
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import join_uri, parse_uri
@@ -73,13 +78,40 @@ def scored_images(runs: Sequence[PublishedRun], options: StorageOptions) -> Iter
     """The images of runs with what their bytes and pixels were found to be, newest run first.
 
     Yields:
-        `pa.Table`s as `Inputs.tables` does; among the further columns are those of `STATUS`.
+        `pa.Table`s as `Inputs.tables` does; among the further columns are those of `STATUS`, and
+        `embedding_at`, null for images that failed.
+
+    Raises:
+        SettingsError: the `run.json` of one does not say which files there are.
+        StorageError: a file cannot be read, or an image was scored and no embedding is kept of it.
     """
-    left_out = {"image_id", *(field.name for field in DETECTION)}
+    left_out = {field.name for field in DETECTION}
     for run in reversed(runs):
-        files = run.score_files
-        columns = [name for name in _open(files, options).schema.names if name not in left_out]
-        yield from _scan(files, columns, options)
+        kept = set(embedding_files(run.uri, run.document))
+        for file in run.score_files:
+            columns = [name for name in _open([file], options).schema.names if name not in left_out]
+            ids, places = _kept_beside(file, kept, options)
+            for rows in _scan([file], columns, options):
+                row = pc.index_in(rows["image_id"], value_set=ids)
+                lost = pc.and_(pc.is_null(row), pc.is_null(rows["error_code"]))
+                if pc.any(lost).as_py():
+                    uri = rows["uri"][pc.index(lost, True).as_py()]
+                    raise StorageError(f"no embedding is kept of {uri}, which was scored")
+                yield rows.drop_columns(["image_id"]).append_column(EMBEDDING_AT, places.take(row))
+
+
+def _kept_beside(score_file: str, kept: set[str], options: StorageOptions) -> tuple[Any, Any]:
+    """Ids of the images in a file of scores whose embeddings are kept, and where these lie."""
+    folder, _, name = score_file.rpartition("/scores/")
+    uri = f"{folder}/embeddings/{name}"
+    if uri not in kept:
+        return pa.array([], pa.string()), pa.array([], EMBEDDING_AT.type)
+    try:
+        with open_embeddings(uri, options) as (parquet, info):
+            ids = parquet.read(columns=["image_id"])["image_id"].combine_chunks()
+            return ids, embedding_places(parquet, info, np.arange(len(ids)))
+    except (OSError, LookupError, pa.ArrowException, BaseError) as error:
+        raise StorageError(f"kept embeddings {uri} cannot be read ({explain(error)})") from error
 
 
 def _scan(

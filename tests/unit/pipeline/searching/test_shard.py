@@ -1,0 +1,154 @@
+"""Parts of a bank, each read from its files, answer together as the whole bank does, to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from tests.crawl.handmade import HERE
+from tests.crawl.searched import make_searched_bank, queries
+from ufd_ray.detectors import Neighbors, merge_neighbors
+from ufd_ray.errors import StorageError
+from ufd_ray.pipeline.searching.bank_rows import (
+    BankRows,
+    join_evidence,
+    read_evidence,
+    read_whole,
+)
+from ufd_ray.pipeline.searching.shard import SearchShard
+from ufd_ray.storage import BankInfo, read_searchable
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads cost more than so few rows do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory: pytest.TempPathFactory) -> BankInfo:
+    return make_searched_bank(tmp_path_factory.mktemp("bank"))
+
+
+@pytest.fixture(scope="module")
+def rows(bank: BankInfo) -> BankRows:
+    counts, _ = read_evidence(bank, range(len(bank.shards)), HERE)
+    return BankRows(bank, HERE, tuple(counts))
+
+
+@pytest.fixture(scope="module")
+def rank(bank: BankInfo) -> npt.NDArray[np.int64]:
+    return join_evidence(read_evidence(bank, range(len(bank.shards)), HERE)[1])[1]
+
+
+def in_parts(
+    rows: BankRows, rank: npt.NDArray[np.int64], num_shards: int, num_held: int, at_once: int
+) -> list[SearchShard]:
+    cuts = [sum(rows.counts) * number // num_shards for number in range(num_shards + 1)]
+    return [
+        SearchShard(rows, range(first, last), num_held, at_once, rank)
+        for first, last in pairwise(cuts)
+    ]
+
+
+def assert_same(found: Neighbors, expected: Neighbors) -> None:
+    for name in ("index", "similarity", "real_similarity", "fake_similarity"):
+        ours, theirs = getattr(found, name), getattr(expected, name)
+        assert ours.tobytes() == theirs.tobytes(), name
+
+
+PARTS = [
+    (1, 99, 0),
+    (3, 99, 0),
+    (28, 99, 0),
+    # Streamed: some rows held and others read again; none held, one at a time.
+    (2, 5, 3),
+    (1, 0, 1),
+]
+
+
+@pytest.mark.parametrize(("num_shards", "num_held", "at_once"), PARTS)
+@pytest.mark.parametrize("k", [5, 27])
+def test_parts_find_what_the_whole_finds(
+    bank: BankInfo,
+    rows: BankRows,
+    rank: npt.NDArray[np.int64],
+    num_shards: int,
+    num_held: int,
+    at_once: int,
+    k: int,
+) -> None:
+    whole, _ = read_whole(bank, HERE)
+    own = np.full(20, -1)
+    own[[0, 3, 4, 19]] = [0, 13, 13, sum(rows.counts) - 1]
+    shards = in_parts(rows, rank, num_shards, num_held, at_once)
+    for leave_out in (None, own):
+        parts = [shard.search(queries(), k, leave_out) for shard in shards]
+        assert_same(
+            merge_neighbors(parts, rank, k), whole.search(queries(), k, leave_out=leave_out)
+        )
+
+
+def test_neither_order_nor_company_matters(rows: BankRows, rank: npt.NDArray[np.int64]) -> None:
+    shards = in_parts(rows, rank, 2, 5, 3)
+    parts = [shard.search(queries(), 5) for shard in shards]
+    turned = [shard.search(queries()[::-1], 5) for shard in reversed(shards)]
+    found, again = merge_neighbors(parts, rank, 5), merge_neighbors(turned, rank, 5)
+    assert found.index.tobytes() == again.index[::-1].tobytes()
+    assert found.similarity.tobytes() == again.similarity[::-1].tobytes()
+
+
+def test_the_evidence_stands_in_the_order_of_rows(bank: BankInfo) -> None:
+    expected = read_searchable(bank, HERE).drop(["embedding"])
+    cut, num_files = 2, len(bank.shards)
+    tables = [read_evidence(bank, files, HERE)[1] for files in (range(cut), range(cut, num_files))]
+    assert join_evidence(*tables)[0].equals(expected)
+    assert read_whole(bank, HERE)[1].equals(expected)
+
+
+def test_only_the_files_that_hold_its_rows_are_read(
+    bank: BankInfo, rows: BankRows, rank: npt.NDArray[np.int64]
+) -> None:
+    first, second = rows.counts[0], sum(rows.counts[:2])
+    gone = [dict(file, name="shards/gone.parquet") for file in bank.shards]
+    gone[1] = bank.shards[1]
+    others_gone = replace(rows, bank=replace(bank, shards=gone))
+    shard = SearchShard(others_gone, range(first, second), 99, 0, rank)
+    assert set(shard.search(queries(), 3).index.flat) <= set(range(first, second))
+    with pytest.raises(StorageError, match=r"shard shards/gone.parquet is missing"):
+        SearchShard(others_gone, range(first, second + 1), 99, 0, rank).load()
+
+
+@pytest.mark.parametrize("num_held", [99, 0])
+def test_a_damaged_file_is_told_when_it_is_read(
+    tmp_path: Path, rows: BankRows, rank: npt.NDArray[np.int64], num_held: int
+) -> None:
+    bank = make_searched_bank(tmp_path)
+    file = tmp_path / bank.shards[0]["name"]
+    file.write_bytes(file.read_bytes()[:-1])
+    shard = SearchShard(replace(rows, bank=bank), range(0, 9), num_held, 3, rank)
+    for _ in range(2):
+        with pytest.raises(StorageError, match=r"shard shards/part-00000.parquet is damaged"):
+            shard.search(queries(), 3)
+
+
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_bank_that_counts_otherwise_than_its_files(bank: BankInfo, change: int) -> None:
+    wrong = replace(bank, num_searchable=bank.num_searchable + change)
+    with pytest.raises(StorageError, match=r"do not hold the .* images to search"):
+        read_whole(wrong, HERE)
+
+
+def test_counts_are_of_queries_not_of_parts(rows: BankRows, rank: npt.NDArray[np.int64]) -> None:
+    parts = [s.search(queries(), 3) for s in in_parts(rows, rank, 3, 2, 2)]
+    assert asdict(merge_neighbors(parts, rank, 3).counts)["num_queries"] == 20
