@@ -187,8 +187,8 @@ def merge_neighbors(parts: Sequence[Neighbors], rank: NDArray[np.int64], k: int)
         k: how many neighbours; the shards have as many together.
 
     Returns:
-        The bits of a search in the whole bank. A query that one shard had to search again or settle
-        counts as such.
+        The bits of a search in the whole bank. As many queries count as searched again, or settled,
+        as in the shard that had most of them: the least that it can have been.
     """
     num = len(parts[0].index)
     query = np.arange(num)

@@ -80,7 +80,7 @@ def tell_bound(found: LeaveOneOut) -> list[str]:
     whose = f"{'a sample of ' if found.sampled else ''}{found.num_rows:,} rows"
     lines = [
         f"out of the bank is what lies farther than {found.distance:.4g} from all of it (cosine):"
-        f" {found.quantile:g} of {whose}, each left out, lie nearer to another one"
+        f" of {whose}, {100 * found.quantile:g} % have another one that near"
     ]
     needed = rows_needed(found.quantile)
     if found.quantile < 1 and needed is not None and found.num_rows < needed:

@@ -97,11 +97,20 @@ def _of_run(uri: str, run: dict[str, Any], given: Mapping[str, Any]) -> SavedDet
     return SavedDetector(
         uri,
         _settings({**own, **given}),
-        then["precision"] or "fp32",  # of embeddings, nobody may know
+        _precision(then["precision"], uri),
         {name: fingerprint[name] for name in _CONTENTS if name in fingerprint},
         DecodeLimits(max_pixels=settings["max_pixels"]),
         FetchLimits(max_bytes=settings["max_bytes"]),
     )
+
+
+def _precision(known: Precision | None, uri: str) -> Precision:
+    if known is None:
+        print(
+            f"{uri} scored stored embeddings, and nobody said in which precision they were made:"
+            " images will be encoded in fp32 (precision=...)"
+        )
+    return known or "fp32"
 
 
 def _settings(values: dict[str, Any]) -> DecidingSettings:

@@ -111,7 +111,7 @@ class Detectors:
             )
         return (
             f"out of the bank where all of it is farther than {found.distance:.4g}"
-            f" ({found.quantile:g} of its own images lie nearer to another one)"
+            f" ({100 * found.quantile:g} % of its own images have another one that near)"
         )
 
     @property

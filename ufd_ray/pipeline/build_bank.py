@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 
+from ufd_ray.detectors import tell_bound
 from ufd_ray.encoders import EncoderIdentity, EncoderSpec, WeightsFile
 from ufd_ray.errors import UfdError
 from ufd_ray.outcome import Outcome
@@ -91,6 +92,7 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
                     scratch,
                     settings.out_of_bank_quantile,
                 )
+                print(*tell_bound(found), sep="\n")
                 return _publish(settings, storage, bank | {"leave_one_out": found.to_dict()})
         finally:
             tidy_up(scratch, storage)

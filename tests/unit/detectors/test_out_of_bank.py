@@ -49,7 +49,7 @@ def test_distances_are_summed_up() -> None:
     assert list(found.quantiles.values()) == [0.5, 0.9, 0.95, 0.99, 0.995, 0.999, 0.999]
     (line,) = tell_bound(found)
     assert "farther than 0.97" in line
-    assert "0.97 of a sample of 999 rows" in line
+    assert "of a sample of 999 rows, 97 %" in line
 
 
 def test_too_few_rows_are_told_with_what_they_allow() -> None:

@@ -20,17 +20,15 @@ from numpy.typing import NDArray
 
 from ufd_ray.detectors.search.coarse_rows import (
     GROUP,
+    INTEGERS,
     CoarseQueries,
     Tile,
     in_turns,
     padded,
     rows_a_tile,
 )
-from ufd_ray.detectors.search.rescoring import shared
-from ufd_ray.detectors.search.unit_rows import UnitRows
+from ufd_ray.detectors.search.unit_rows import UnitRows, shared
 from ufd_ray.schema import FAKE, REAL
-
-_INTEGERS = {2: torch.int16, 4: torch.int32}
 
 
 class CentredRows:
@@ -85,7 +83,7 @@ class CentredRows:
             exact = torch.from_numpy(bank.double(rows[chunk]) - self._mean)
             rounded = exact.to(self._dtype)
             place = slice(start + chunk.start, start + chunk.stop)
-            self._bits[label][place] = rounded.view(_INTEGERS[self._dtype.itemsize]).numpy()
+            self._bits[label][place] = rounded.view(INTEGERS[self._dtype.itemsize]).numpy()
             length = max(length, float(exact.norm(dim=1).max()))
             residual = max(residual, float((exact - rounded.double()).norm(dim=1).max()))
         return length, residual

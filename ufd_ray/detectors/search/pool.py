@@ -45,41 +45,42 @@ class Candidates:
         return len(self.query)
 
 
+@dataclass(frozen=True, eq=False)
 class Floors:
     """Similarities that enough rows are known to have, of each of q queries.
 
     The k nearest of the joint bank have at least `joint`, the nearest of a class at least that
     class's. Both only rise.
 
-    Args:
-        num_queries: q.
-        k: neighbours that are wanted of the joint bank; 0: of the classes alone.
+    Attributes:
+        joint: (q,) float32; infinity where no neighbours of the joint bank are wanted.
+        nearest: (q,) float32 for each class.
     """
 
-    def __init__(self, num_queries: int, k: int) -> None:
-        start = np.full(num_queries, _NOTHING, np.float32)
-        self.joint = start.copy() if k else np.full(num_queries, np.inf, np.float32)
-        self.nearest = {label: start.copy() for label in (REAL, FAKE)}
+    joint: NDArray[np.float32]
+    nearest: dict[int, NDArray[np.float32]]
+
+    @classmethod
+    def unknown(cls, num_queries: int, k: int) -> Floors:
+        """Nothing is known of any row; `k` neighbours are wanted."""
+        joint = np.full(num_queries, _NOTHING if k else np.inf, np.float32)
+        return cls(joint, {x: np.full(num_queries, _NOTHING, np.float32) for x in (REAL, FAKE)})
 
     def of(self, label: int) -> NDArray[np.float32]:
         """(q,): a row of this class below it is wanted by nobody."""
         return np.minimum(self.joint, self.nearest[label])
 
     def __getitem__(self, queries: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Floors:
-        part = Floors(0, 1)
-        part.joint = self.joint[queries].copy()
-        part.nearest = {label: floor[queries].copy() for label, floor in self.nearest.items()}
-        return part
+        nearest = {label: floor[queries].copy() for label, floor in self.nearest.items()}
+        return Floors(self.joint[queries].copy(), nearest)
 
     @classmethod
     def joined(cls, parts: list[Floors]) -> Floors:
         """Those of several blocks of queries, one after the other."""
-        whole = cls(0, 1)
-        whole.joint = np.concatenate([part.joint for part in parts])
-        whole.nearest = {
-            label: np.concatenate([part.nearest[label] for part in parts]) for label in (REAL, FAKE)
-        }
-        return whole
+        return cls(
+            np.concatenate([part.joint for part in parts]),
+            {x: np.concatenate([part.nearest[x] for part in parts]) for x in (REAL, FAKE)},
+        )
 
 
 class Pool:
@@ -106,7 +107,7 @@ class Pool:
         self._k = k
         self._leave_out = leave_out
         self._own = 0 if leave_out is None else 1
-        self.floors = floors or Floors(num_queries, k)
+        self.floors = Floors.unknown(num_queries, k) if floors is None else floors
         self.crowded: NDArray[np.bool_] = np.zeros(num_queries, bool)
         self._parts: list[Candidates] = []
         self._num = 0
@@ -117,7 +118,11 @@ class Pool:
         """Rows of a tile that the first floors are drawn from, at least."""
         return max(self._k, 1) + self._own
 
-    def has_floor(self, label: int) -> bool:
+    def drop(self, crowded: NDArray[np.bool_]) -> None:
+        """Give some of the queries up, (q,): they are searched apart."""
+        self.crowded |= crowded
+
+    def has_started(self, label: int) -> bool:
         """Whether first floors were drawn from rows of this class."""
         return label in self._started
 
@@ -163,16 +168,14 @@ class Pool:
         if self._k:
             known = _kth_largest(found.query, found.low, self._k, len(self.crowded))
             np.maximum(self.floors.joint, known, out=self.floors.joint)
-        found = self.sift(found)
-        counts = np.bincount(found.query, minlength=len(self.crowded))
-        if (counts > MOST).any():
-            self.crowded |= counts > MOST
+        found = self._reaching(found)
+        self.crowded |= np.bincount(found.query, minlength=len(self.crowded)) > MOST
+        if self.crowded.any():
             found = found.take(~self.crowded[found.query])
         self._parts, self._num = [found], len(found)
         return found
 
-    def sift(self, found: Candidates) -> Candidates:
-        """Those of some candidates that reach the floors."""
+    def _reaching(self, found: Candidates) -> Candidates:
         floor = np.empty(len(found), np.float32)
         for label in (REAL, FAKE):
             of_class = found.label == label

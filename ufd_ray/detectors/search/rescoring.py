@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ufd_ray.detectors.search.unit_rows import UnitRows
+from ufd_ray.detectors.search.unit_rows import UnitRows, shared, to_unit_length
 
-_SAFE_NORMS = (1e-30, 1e30)
-"""Between these, a row's scale is a normal number of float32."""
 _PAIRS = 256
 """Pairs whose vectors are copied at a time: few enough for a core's cache."""
 
@@ -43,7 +38,7 @@ def exact_similarity(
         rows, of = torch.from_numpy(row[part]), torch.from_numpy(query[part])
         some = products[: len(rows)]
         torch.div(vectors[rows], norms[part, None], out=some).mul_(units[of])
-        # NumPy's sum of a contiguous row has one order of additions; torch makes no such promise.
+        # NumPy adds a contiguous row in one order, which tests hold; torch's may hang on the shape.
         np.add.reduce(some.numpy(), axis=1, out=similarity[part])
     return similarity
 
@@ -65,21 +60,3 @@ def single_similarity(
         some = to_unit_length(vectors[rows], norms[part], out=products[: len(rows)])
         np.add.reduce(some.mul_(units[of]).numpy(), axis=1, out=similarity[part])
     return similarity
-
-
-def to_unit_length(
-    vectors: torch.Tensor, norms: NDArray[np.float64], out: torch.Tensor
-) -> torch.Tensor:
-    """Write vectors into `out` as unit vectors in float32, with three roundings at most."""
-    low, high = _SAFE_NORMS
-    if len(norms) and (norms.min() < low or norms.max() > high):
-        return out.copy_(vectors.double().div_(torch.from_numpy(norms)[:, None]))
-    scale = torch.from_numpy((1.0 / norms).astype(np.float32))
-    return torch.mul(vectors, scale[:, None], out=out)
-
-
-def shared(array: NDArray[Any]) -> torch.Tensor:
-    """A tensor over an array's memory, which may be read-only; nobody writes to it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(array)

@@ -14,16 +14,15 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ufd_ray.detectors.search.coarse_rows import GROUP, CoarseQueries, CoarseRows, Tile
-from ufd_ray.detectors.search.pool import Candidates, Pool
+from ufd_ray.detectors.search.coarse_rows import GROUP, INTEGERS, CoarseQueries, CoarseRows, Tile
+from ufd_ray.detectors.search.pool import MOST, Candidates, Pool
 from ufd_ray.detectors.search.products import Products, bounded_products
 from ufd_ray.detectors.search.rounding import UNIT_ROUNDOFF
 
-_MOST_WAITING = 1_000_000
-"""Candidates of a block of queries that wait for higher floors; with the products of one tile they
-bound what a scan holds in memory."""
+_MOST_WAITING = 250_000
+"""Candidates of each block of queries that wait for higher floors. With those of one tile, `MOST` a
+query, they bound what a scan holds beside the tile's products."""
 _GROUPS_TOGETHER = 16
-_INTEGERS = {2: torch.int16, 4: torch.int32}
 
 
 def scan(
@@ -58,14 +57,17 @@ def _candidates(tile: Tile, queries: CoarseQueries, pool: Pool, multiply: Produc
     offset = tile.offset.view(-1, width)
     # As integers, the bits of floating-point numbers are in order, but for negative ones. What
     # comes out is the largest product of a group or, if all are negative, one of them.
-    largest = groups.view(_INTEGERS[products.element_size()]).amax(dim=1)
+    largest = groups.view(INTEGERS[products.element_size()]).amax(dim=1)
     slack, roundoff = tile.slack(queries), tile.roundoff
-    if not pool.has_floor(tile.label):
+    if not pool.has_started(tile.label):
         value = largest[: -(-len(tile.rows) // width)].view(products.dtype).float()
         certain = value - roundoff * value.abs() + offset[: len(value), -1:]
         pool.start(tile.label, certain + (queries.offset - slack))
     reach = torch.from_numpy(pool.reach(tile.label)).to(slack.device)
     group, query = _reached(largest, offset[:, 0], reach - queries.offset - slack, tile)
+    if (crowded := torch.bincount(query, minlength=len(slack)) * width > MOST).any():
+        pool.drop(crowded.cpu().numpy())
+        group, query = group[~crowded[query]], query[~crowded[query]]
     value = groups[group, :, query].float()
     centre = value + offset[group] + queries.offset[query, None]
     spread = roundoff * value.abs() + slack[query, None]

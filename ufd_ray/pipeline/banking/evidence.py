@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import Any
 
-from ufd_ray.detectors import AuditSummary, nearest_distances, sum_up, tell_bound, tell_row
+from ufd_ray.detectors import AuditSummary, nearest_distances, sum_up, tell_row
 from ufd_ray.pipeline.banking.leave_one_out import STAGE, Drawing, leave_one_out
 from ufd_ray.pipeline.cluster import look_at_cluster
 from ufd_ray.pipeline.placement import Pool
@@ -34,9 +34,9 @@ def find_evidence(
     scratch: str,
     quantile: float,
 ) -> LeaveOneOut:
-    """Search rows of a bank in all the others, and say what comes of it.
+    """Search rows of a bank in all the others.
 
-    With `--audit` these are all rows, and `audit.parquet` is written beside the shards.
+    With `--audit` these are all rows; `audit.parquet` is written beside the shards and summed up.
 
     Args:
         settings: the job's.
@@ -61,7 +61,6 @@ def find_evidence(
     columns = found.to_table(columns=["nn_real_distance", "nn_fake_distance"])
     distances = nearest_distances(*(column.to_numpy() for column in columns.columns))
     measured = sum_up(distances, quantile, sampled=share < 1)
-    print(*tell_bound(measured), sep="\n")
     if settings.audit:
         _audit(bank, found, k, storage)
     return measured

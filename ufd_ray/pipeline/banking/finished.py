@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ufd_ray.detectors import tell_bound
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.banking.evidence import find_evidence
 from ufd_ray.pipeline.cluster import join_cluster
@@ -43,11 +44,13 @@ def look_again(settings: BuildBankSettings, outcome: Outcome, storage: StorageOp
     asked = "out_of_bank_quantile" in settings.model_fields_set
     is_new = asked and (there is None or there.quantile != quantile)
     print(f"this bank has been built already: {settings.output}")
+    if "out_of_bank_rows" in settings.model_fields_set and not is_new:
+        print("--out-of-bank-rows changes nothing: bank.json has a distance for that quantile")
     if not (settings.audit or is_new):
         return outcome
     check_writable(settings.output, storage)
     if settings.dry_run:
-        print("dry run: its rows can be searched; nothing was written")
+        print("dry run: the bank is there and would be searched; nothing was written")
         return outcome
     storage = replace(storage, patient=True)
     scratch = join_uri(settings.output, f"auditing-{new_run_id()}")
@@ -62,5 +65,6 @@ def look_again(settings: BuildBankSettings, outcome: Outcome, storage: StorageOp
         content = read_document(settings.output, "bank.json", given, storage)
         content["leave_one_out"] = found.to_dict()
         write_document(settings.output, "bank.json", content, storage)
+        print(*tell_bound(found), sep="\n")
         print("bank.json has that distance now, and runs with this bank another detector_id")
     return outcome

@@ -128,7 +128,7 @@ class SearchWithout:
     """
 
     def __init__(self, *, search: OpenSearch, k: int, tally: Any = None) -> None:
-        torch.set_num_threads(this_node()[0])  # of which Ray would give one
+        self._num_threads = this_node()[0]  # of which Ray would give one
         self._failure: UfdError | None = None
         try:
             self._search, self._evidence = search.connect()
@@ -145,5 +145,6 @@ class SearchWithout:
         """
         if self._failure is not None:
             raise self._failure
+        torch.set_num_threads(self._num_threads)  # see `DetectGenerated`
         with timed(self._tally, STAGE, len(rows)):
             return look_without(rows, self._search, self._evidence, self._k)

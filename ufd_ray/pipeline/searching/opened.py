@@ -120,7 +120,7 @@ def _nothing(k: int) -> Neighbors:
         similarity=np.empty((0, k)),
         real_similarity=np.empty(0),
         fake_similarity=np.empty(0),
-        counts=SearchCounts(0, 0, 0, 0),
+        counts=SearchCounts(),
     )
 
 
@@ -151,8 +151,8 @@ def _task(function: Any, num_cpus: float) -> Any:
 
 
 class _ShardActor(SearchShard):
-    def __init__(self, num_neighbors: int, *arguments: Any) -> None:
-        torch.set_num_threads(max(1, this_node()[0] // num_neighbors))
+    def __init__(self, num_shards_here: int, *arguments: Any) -> None:
+        torch.set_num_threads(max(1, this_node()[0] // num_shards_here))
         super().__init__(*arguments)
 
 

@@ -77,27 +77,34 @@ def why_unusable(parquet: Any, column: str, dim: int) -> str | None:
         )
     if has_size:
         return None if kind.list_size == dim else _other_size(f"{kind.list_size}", dim)
-    mean = _mean_length(parquet, column)
-    return None if mean is None or abs(mean - dim) < 1 else _other_size(f"{mean:.6g} (mean)", dim)
+    means = _mean_lengths(parquet, column)
+    if means is None or means[0] - 1 < dim < means[1] + 1:
+        return None
+    return _other_size(f"{means[1]:.6g} (mean)", dim)
 
 
-def _mean_length(parquet: Any, column: str) -> float | None:
-    """Numbers in a list, on average over those that are neither null nor empty."""
+def _mean_lengths(parquet: Any, column: str) -> tuple[float, float] | None:
+    """Numbers in a list, on average over those that are neither null nor empty, at least and most.
+
+    A null list, an empty one and a null number are one null value each, and nothing tells which.
+    """
     leaf = next(
         leaf
         for leaf in range(parquet.metadata.num_columns)
         if parquet.schema.column(leaf).path.startswith(f"{column}.")
     )
-    num_lists = num_values = 0
+    num_rows = num_values = num_nulls = 0
     for number in range(parquet.num_row_groups):
         group = parquet.metadata.row_group(number)
         chunk = group.column(leaf)
         if chunk.statistics is None or not chunk.statistics.has_null_count:
             return None
-        # A null or an empty list is one value, and that a null.
-        num_lists += group.num_rows - chunk.statistics.null_count
-        num_values += chunk.num_values - chunk.statistics.null_count
-    return num_values / num_lists if num_lists > 0 else None
+        num_rows += group.num_rows
+        num_values += chunk.num_values
+        num_nulls += chunk.statistics.null_count
+    if num_rows <= num_nulls:
+        return None
+    return num_values / num_rows, (num_values - num_nulls) / (num_rows - num_nulls)
 
 
 def _other_size(size: str, dim: int) -> str:

@@ -94,7 +94,7 @@ REFUSED = [
     ({"column": "clip"}, "no column 'embedding' .*--embedding-column.* found clip"),
     ({"kind": pa.list_(pa.int32())}, "column 'embedding' is list.*int32.*; expected lists of"),
     ({"kind": pa.list_(pa.float32(), 5), "rows": vectors(3, 5)}, "have 5 numbers, and .* take 4"),
-    ({"rows": [*vectors(9, 5), None, []]}, r"have 5 \(mean\) numbers, and the detectors take 4"),
+    ({"rows": [*vectors(9, 6), None, []]}, r"have 6 \(mean\) numbers, and the detectors take 4"),
     ({"rows": vectors(3, 2)}, r"have 2 \(mean\) numbers"),
     ({"uri": ["/a", "", "/b"]}, "`uri` has empty cells"),
     ({"uri": ["/a", None, "/b"]}, "`uri` has empty cells"),
@@ -102,6 +102,12 @@ REFUSED = [
     ({"content_hash": ["0" * 64, "xyz", None]}, "'content_hash' has other values than SHA-256"),
     ({"label": ["2", "0", "1"]}, "label '2'; expected 0 or real"),
 ]
+
+
+@pytest.mark.parametrize("odd", [[None], [[]], [[1.0, None, 2.0, 3.0]], [[1.0, 2.0, None]]])
+def test_a_few_odd_rows_refuse_no_file(tmp_path: Path, odd: list[Any]) -> None:
+    write_embeddings(tmp_path / "a.parquet", rows=[*vectors(20), *odd])
+    assert len(rows_of(tmp_path)) == 21
 
 
 @pytest.mark.parametrize(("how", "complaint"), REFUSED)
