@@ -95,10 +95,11 @@ def tell_row(row: Mapping[str, Any]) -> str:
         row: a row of `AUDIT`.
     """
     name = row["uri"] if row["member"] is None else f"{row['uri']} {row['member']}"
-    return (
+    line = (
         f"{row['reason']}: {name} ({_NAMES[row['label']]}), nearest is {row['nearest_uri']}"
         f" ({_NAMES[row['nearest_label']]}, similarity {row['nearest_similarity']:.6f})"
     )
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)  # strangers' names
 
 
 def _percent(part: int, whole: int) -> str:

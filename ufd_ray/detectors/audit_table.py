@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ufd_ray.detectors.audit import find_reasons
+from ufd_ray.detectors.audit import Reason, find_reasons
 from ufd_ray.detectors.detection import Search
 from ufd_ray.detectors.neighbors import margin, vote
 from ufd_ray.errors import StorageError
@@ -41,12 +41,16 @@ def look_without(rows: Any, search: Search, evidence: Any, k: int) -> Any:
     found = search.search(embedding_matrix(rows["embedding"]), k, leave_out=places)
     real, fake = _distance(found.real_similarity), _distance(found.fake_similarity)
     known, labels = np.asarray(evidence["label"]), np.asarray(rows["label"])
-    first = evidence.take(pa.array(found.index[:, 0]))
+    reasons, each = find_reasons(labels, known[found.index], real, fake), np.arange(len(rows))
+    # The nearest one, or the nearest of the other class where it is that which is said.
+    others = known[found.index] != labels[:, None]
+    told = np.where(reasons == Reason.DUPLICATE_OF_OTHER_CLASS, others.argmax(axis=1), 0)
+    first = evidence.take(pa.array(found.index[each, told]))
     said: dict[str, Any] = {name: rows[name] for name in _OWN}
     said |= {f"nearest_{name}": first[name] for name in _OTHERS}
     said |= {
-        "reason": find_reasons(labels, known[found.index], real, fake),
-        "nearest_similarity": found.similarity[:, 0],
+        "reason": reasons,
+        "nearest_similarity": found.similarity[each, told],
         "nn_vote": vote(found, known),
         "nn_margin": margin(found),
         "nn_real_distance": real,

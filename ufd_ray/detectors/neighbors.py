@@ -27,7 +27,7 @@ from ufd_ray.detectors.search import (
 from ufd_ray.errors import StorageError
 from ufd_ray.schema import FAKE, REAL
 
-QUERIES_A_PASS = 8192
+QUERIES_A_PASS = 4096
 """Queries for which the bank is read once: they bound what a search holds in memory."""
 
 Embeddings = NDArray[np.float32] | NDArray[np.float16]
@@ -133,8 +133,8 @@ class NeighborSearch:
             The neighbours; for a given query the same bits whatever the other queries are.
 
         Raises:
-            ValueError: k is out of range, the shape or dtype does not fit, or a query is zero or
-                not finite (its row is named).
+            ValueError: k or a row of leave_out is out of range, a shape or dtype does not fit, or a
+                query is zero or not finite (its row is named).
         """
         _check_matrix(queries, "queries")
         if queries.shape[1] != self.dim:
@@ -143,6 +143,7 @@ class NeighborSearch:
         if not 0 <= k <= most:
             which = "" if leave_out is None else " others of the"
             raise ValueError(f"k must be from 0 to the {most}{which} rows of the bank, but is {k}")
+        leave_out = self._checked(leave_out, len(queries))
         units = UnitRows(queries)
         unusable = np.flatnonzero(~np.isfinite(units.norms) | (units.norms == 0))
         if len(unusable):
@@ -162,6 +163,20 @@ class NeighborSearch:
             closest[self._bank.labels[near.row], start + near.query] = near.similarity
             counts += counted
         return Neighbors(index, similarity, closest[REAL], closest[FAKE], counts)
+
+    def _checked(
+        self, leave_out: NDArray[np.int64] | None, num_queries: int
+    ) -> NDArray[np.int64] | None:
+        if leave_out is None:
+            return None
+        rows = np.asarray(leave_out)
+        fits = rows.shape == (num_queries,) and rows.dtype.kind in "iu"
+        if not fits or (rows < -1).any() or (rows >= self.num_rows).any():
+            raise ValueError(
+                f"leave_out must be a row from -1 to {self.num_rows - 1} for each of {num_queries}"
+                f" queries, but is {rows.dtype} {rows.shape}"
+            )
+        return rows.astype(np.int64)
 
 
 def rank_of(

@@ -154,3 +154,17 @@ def test_a_row_in_a_line() -> None:
     )
     row |= {"member": "a/b.png"}
     assert "/41 a/b.png (fake)" in tell_row(row)
+
+
+def test_the_copy_of_the_other_class_is_named_beside_one_of_its_own() -> None:
+    rng = np.random.default_rng(5)
+    vectors = np.vstack([rng.normal(size=(30, 16)), np.ones((4, 16))]).astype(np.float32)
+    rows = rows_of(vectors, np.array([0, 1] * 15 + [0, 0, 1, 1]))
+    found = look(rows, rows, K).to_pylist()[30:]
+    assert {row["reason"] for row in found} == {"duplicate_of_other_class"}
+    assert [row["nearest_label"] for row in found] == [1, 1, 0, 0]
+
+
+def test_a_name_that_a_stranger_chose_is_one_line() -> None:
+    row = look(planted(), planted(), K).to_pylist()[41] | {"uri": "/a\nb\x1b[31mé"}
+    assert r": /a\nb\x1b[31mé (fake)," in tell_row(row)

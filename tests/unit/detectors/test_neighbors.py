@@ -166,6 +166,15 @@ def test_an_empty_bank_has_no_neighbours() -> None:
     assert np.isnan([found.real_similarity, found.fake_similarity]).all()
 
 
+@pytest.mark.parametrize(
+    "rows", [[0, 1], [0, 1, 4], [0, 1, -2], [0.0, 1.0, 2.0], [[0], [1], [2]], 1]
+)
+def test_rows_to_leave_out_that_do_not_fit_are_refused(rows: Any) -> None:
+    search = NeighborSearch(np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1]), list("abcd"))
+    with pytest.raises(ValueError, match="leave_out must be a row from -1 to 3 for each of 3"):
+        search.search(np.eye(4, dtype=np.float32)[:3], 2, leave_out=np.array(rows))
+
+
 def test_no_queries_give_no_neighbours() -> None:
     search = NeighborSearch(np.eye(4, dtype=np.float32), np.array([0, 1, 0, 1]), list("abcd"))
     found = search.search(np.empty((0, 4), np.float32), 2)

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import Any
 
 from ufd_ray.detectors import AuditSummary, nearest_distances, sum_up, tell_row
+from ufd_ray.errors import UfdError
 from ufd_ray.pipeline.banking.leave_one_out import STAGE, Drawing, leave_one_out
 from ufd_ray.pipeline.cluster import look_at_cluster
 from ufd_ray.pipeline.placement import Pool
@@ -50,6 +51,8 @@ def find_evidence(
         UfdError: a shard cannot be read or searched, or something cannot be written.
     """
     num, parts = bank.num_searchable, join_uri(scratch, "leave-one-out")
+    if num < 2:
+        raise UfdError(f"bank {bank.uri}: {num} images to search; it takes two to compare them")
     k, share = min(_K, num - 1), 1.0 if settings.audit else settings.out_of_bank_rows / num
     drawing, tally = Drawing(share, settings.seed), start_tally()
     plan = plan_search(settings, bank, look_at_cluster(may_grow=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ufd_ray.detectors import Embeddings, Neighbors, Search, SearchCounts, merge_neighbors
-from ufd_ray.errors import ClusterError
+from ufd_ray.errors import ClusterError, UfdError
 from ufd_ray.pipeline.cluster import this_node
 from ufd_ray.pipeline.placement import LIGHT, SEARCHING
 from ufd_ray.pipeline.ray_errors import our_errors_only
@@ -155,6 +156,11 @@ class _ShardActor(SearchShard):
         torch.set_num_threads(max(1, this_node()[0] // num_shards_here))
         super().__init__(*arguments)
 
+    def prepare(self) -> None:
+        """Load beside whatever else starts; what goes wrong is told when the part is asked."""
+        with suppress(UfdError):
+            self.load()
+
 
 def _start_shards(plan: SearchPlan, rows: BankRows, rank: Any) -> tuple[Any, ...]:
     """An actor a part, dealt out to the machines that take work.
@@ -187,6 +193,6 @@ def _start_shards(plan: SearchPlan, rows: BankRows, rank: Any) -> tuple[Any, ...
             plan.rows_at_once,
             rank,
         )
-        shard.load.remote()  # beside whatever else starts; what goes wrong is told when it is asked
+        shard.prepare.remote()
         shards.append(shard)
     return tuple(shards)

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ufd_ray.errors import SettingsError
-from ufd_ray.schema import FAKE, IMAGE, LABELS, OFFSET, REAL, TIMESTAMP
+from ufd_ray.schema import FAKE, IMAGE, LABELS, OFFSET, REAL, STATUS, TIMESTAMP
 
 LISTED: Any = pa.schema([field for field in (*IMAGE, OFFSET) if field.name != "image_id"])
 """The columns that every input yields first; its further ones follow."""
 
 _WORDS = {"0": REAL, "0.0": REAL, "real": REAL, "1": FAKE, "1.0": FAKE, "fake": FAKE}
-_TYPES = {field.name: field.type for field in (*LABELS, *LISTED)}
+_TYPES = {field.name: field.type for field in (*LABELS, *LISTED, *STATUS)}
 
 
 def listed_table(known: dict[str, Any], further: dict[str, Any], num_rows: int) -> Any:

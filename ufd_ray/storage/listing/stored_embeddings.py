@@ -89,7 +89,7 @@ class StoredEmbeddings:
             StorageError: the storage refuses.
         """
         given = f"--embeddings {place}"
-        is_bank = not place.endswith(".parquet") and find_document(
+        is_bank = not place.lower().endswith(".parquet") and find_document(
             place, "bank.json", given, self.options
         )
         if is_bank:

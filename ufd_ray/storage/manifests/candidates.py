@@ -110,8 +110,8 @@ class Candidates:
                 continue
             if self._further.setdefault(column.name, column.type) != column.type:
                 raise SettingsError(
-                    f"--input: column {column.name!r} is {self._further[column.name]} in one"
-                    f" manifest and {column.type} in another; give it one type"
+                    f"the inputs differ: column {column.name!r} is {self._further[column.name]} in"
+                    f" one and {column.type} in another; give it one type"
                 )
         further = [name for name in table.column_names if name not in LISTED.names]
         own = table.select(LISTED.names).cast(LISTED)

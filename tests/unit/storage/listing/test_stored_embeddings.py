@@ -101,6 +101,8 @@ REFUSED = [
     ({"uri": ["/a", "https://b/c?token=x", "/b"]}, "row 1 has the signed parameter token in it"),
     ({"content_hash": ["0" * 64, "xyz", None]}, "'content_hash' has other values than SHA-256"),
     ({"label": ["2", "0", "1"]}, "label '2'; expected 0 or real"),
+    ({"width": ["x", "1", "2"]}, "column 'width' is string; expected int32"),
+    ({"height": [2**40, 1, 2]}, "column 'height' is int64; expected int32"),
 ]
 
 
