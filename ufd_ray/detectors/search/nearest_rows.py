@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ufd_ray.detectors.search.candidates import Candidates, joined
 from ufd_ray.detectors.search.coarse_rows import CoarseRows, SingleRows
 from ufd_ray.detectors.search.counts import SearchCounts
+from ufd_ray.detectors.search.floors import Floors
 from ufd_ray.detectors.search.pairs import Pairs, concatenate
-from ufd_ray.detectors.search.pool import Candidates, Floors, Pool, joined
+from ufd_ray.detectors.search.pool import Pool
 from ufd_ray.detectors.search.rescoring import exact_similarity, single_similarity
 from ufd_ray.detectors.search.rounding import float32_pairwise
 from ufd_ray.detectors.search.scan import scan

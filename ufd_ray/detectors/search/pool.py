@@ -1,86 +1,17 @@
-"""Rows that may still be among the nearest of each query, and the floors below which none is."""
+"""The candidates of a block of queries, and the floors that rise with them."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ufd_ray.detectors.search.candidates import Candidates, joined
+from ufd_ray.detectors.search.floors import Floors
 from ufd_ray.schema import FAKE, REAL
 
 MOST = 2048
 """Rows that a query may have in its pool. One that needs more is crowded, and searched apart."""
-_NOTHING = -np.inf
-
-
-@dataclass(frozen=True, eq=False)
-class Candidates:
-    """Rows that may be among the nearest of some queries.
-
-    Attributes:
-        query: (m,) int64.
-        row: (m,) int64, rows of the bank.
-        label: (m,) int8, their classes.
-        low: (m,) float32: the similarity is at least this,
-        high: (m,) float32: and at most this.
-    """
-
-    query: NDArray[np.int64]
-    row: NDArray[np.int64]
-    label: NDArray[np.int8]
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
-
-    def take(self, which: NDArray[np.bool_]) -> Candidates:
-        """Some of them."""
-        return Candidates(*(column[which] for column in vars(self).values()))
-
-    def of(self, numbers: NDArray[np.int64]) -> Candidates:
-        """The same, where the queries go by other numbers, (q,)."""
-        return replace(self, query=numbers[self.query])
-
-    def __len__(self) -> int:
-        return len(self.query)
-
-
-@dataclass(frozen=True, eq=False)
-class Floors:
-    """Similarities that enough rows are known to have, of each of q queries.
-
-    The k nearest of the joint bank have at least `joint`, the nearest of a class at least that
-    class's. Both only rise.
-
-    Attributes:
-        joint: (q,) float32; infinity where no neighbours of the joint bank are wanted.
-        nearest: (q,) float32 for each class.
-    """
-
-    joint: NDArray[np.float32]
-    nearest: dict[int, NDArray[np.float32]]
-
-    @classmethod
-    def unknown(cls, num_queries: int, k: int) -> Floors:
-        """Nothing is known of any row; `k` neighbours are wanted."""
-        joint = np.full(num_queries, _NOTHING if k else np.inf, np.float32)
-        return cls(joint, {x: np.full(num_queries, _NOTHING, np.float32) for x in (REAL, FAKE)})
-
-    def of(self, label: int) -> NDArray[np.float32]:
-        """(q,): a row of this class below it is wanted by nobody."""
-        return np.minimum(self.joint, self.nearest[label])
-
-    def __getitem__(self, queries: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Floors:
-        nearest = {label: floor[queries].copy() for label, floor in self.nearest.items()}
-        return Floors(self.joint[queries].copy(), nearest)
-
-    @classmethod
-    def joined(cls, parts: list[Floors]) -> Floors:
-        """Those of several blocks of queries, one after the other."""
-        return cls(
-            np.concatenate([part.joint for part in parts]),
-            {x: np.concatenate([part.nearest[x] for part in parts]) for x in (REAL, FAKE)},
-        )
 
 
 class Pool:
@@ -183,19 +114,6 @@ class Pool:
         return found.take(found.high >= floor)
 
 
-def joined(parts: list[Candidates]) -> Candidates:
-    """One list of several; empty of none."""
-    nothing = Candidates(
-        np.empty(0, np.int64),
-        np.empty(0, np.int64),
-        np.empty(0, np.int8),
-        np.empty(0, np.float32),
-        np.empty(0, np.float32),
-    )
-    columns = zip(*(vars(part).values() for part in (nothing, *parts)), strict=True)
-    return Candidates(*map(np.concatenate, columns))
-
-
 def _kth_largest(
     query: NDArray[np.int64], value: NDArray[np.float32], k: int, num_queries: int
 ) -> NDArray[np.float32]:
@@ -206,6 +124,6 @@ def _kth_largest(
     place = np.arange(len(order)) - np.searchsorted(ordered, np.arange(num_queries))[ordered]
     seen = place < 2 * MOST  # what one query has beyond that would widen the table of all
     width = int(place[seen].max(initial=0)) + 1
-    table = np.full((num_queries, max(width, k)), _NOTHING, np.float32)
+    table = np.full((num_queries, max(width, k)), -np.inf, np.float32)
     table[ordered[seen], place[seen]] = value[order[seen]]
     return torch.from_numpy(table).topk(k, dim=1).values[:, -1].numpy()

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ufd_ray.detectors.search.candidates import Candidates
 from ufd_ray.detectors.search.coarse_rows import GROUP, INTEGERS, CoarseQueries, CoarseRows, Tile
-from ufd_ray.detectors.search.pool import MOST, Candidates, Pool
+from ufd_ray.detectors.search.pool import MOST, Pool
 from ufd_ray.detectors.search.products import Products, bounded_products
 from ufd_ray.detectors.search.rounding import UNIT_ROUNDOFF
 

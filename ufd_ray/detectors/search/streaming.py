@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from ufd_ray.detectors.search.coarse_rows import SingleRows
+from ufd_ray.detectors.search.floors import Floors
 from ufd_ray.detectors.search.pairs import Pairs, concatenate
-from ufd_ray.detectors.search.pool import Floors
 from ufd_ray.detectors.search.products import Products, bounded_products
 from ufd_ray.detectors.search.rescoring import exact_similarity
 from ufd_ray.detectors.search.unit_rows import UnitRows
