@@ -30,7 +30,6 @@ QUICK = (
     "docs/runs.md#a-run-that-was-cut-off",  # published already: it returns at once
     "docs/submitting.md",
     "docs/housekeeping.md",
-    "docs/current.md",
 )
 """Where shell blocks take seconds; all others start encoders, and are slow."""
 FOREIGN_FLAGS = {

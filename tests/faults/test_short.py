@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.faults.table import FaultTable
 from tests.faults.trial import Trial
 from tests.unit.images.poison import endless_jpeg, large_png
@@ -25,6 +27,7 @@ def test_a_killed_driver_is_gone_on_from(trial: Trial, fault_table: FaultTable) 
     assert kinds == {"manifest", "scores", "run.json", "report.html", "_SUCCESS"}
 
 
+@pytest.mark.slow
 def test_poison_costs_its_own_rows(trial: Trial, fault_table: FaultTable) -> None:
     client = trial.s3.client()
     poison = {"hangs.jpg": endless_jpeg(), "gorges.png": large_png()}

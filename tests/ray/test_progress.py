@@ -38,9 +38,11 @@ def test_tally_adds_up_by_stage() -> None:
     tally.add("encode", 4, 2.0, 1)
     for _ in range(2):  # by two workers
         tally.add_weights({"sha256": "12"})
+        tally.add_search({"num_queries": 3, "num_certified": 2})
     assert tally.read() == {
         "images": {"decode": 7, "encode": 4},
         "seconds": {"decode": 0.75, "encode": 2.0},
         "errors": 2,
         "weights_files": [{"sha256": "12"}],
+        "search": {"num_queries": 6, "num_certified": 4},
     }

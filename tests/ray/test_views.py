@@ -80,6 +80,7 @@ def test_views_are_the_same_bytes_however_they_are_spread() -> None:
     assert len(set(one.values())) == len(data)
 
 
+@pytest.mark.slow
 def test_a_bank_holds_them_beside_the_images(tmp_path: Path) -> None:
     for label, some in (("0_real", files(8)[:4]), ("1_fake", files(8)[4:])):
         for place in ("train", "val"):

@@ -90,7 +90,8 @@ class TestOnS3(EveryImageHasItsRow):
     def test_the_terminal_is_ours_alone(self, run: Run) -> None:
         assert run.ended.err == ""
         ours = (
-            "fake where ", "out of the bank ", "encoder timm/", "encoders: ", "run whole → s3://",
+            "fake where ", "out of the bank ", "encoder timm/", "encoders: ", "search: ",
+            "run whole → s3://",
             "manifest columns", "published: s3://",
             *(f"{number:,} " for number in range(1000)),
         )  # fmt: skip

@@ -109,7 +109,7 @@ def test_every_fault_is_one_line_with_flag_range_and_value() -> None:
 
 def test_a_fault_of_several_settings_together_is_one_line() -> None:
     argv = ["--output", "/out", "--bank", "/bank"]
-    assert faults(argv) == ["--input is required (or --from-run, or --retry-failed)"]
+    assert faults(argv) == ["--input is required (or --embeddings, --from-run, or --retry-failed)"]
     argv = ["--input", "/photos", "--output", "/out"]
     assert faults(argv) == ["neither --bank nor --probe is given: at least one has to decide"]
 
