@@ -99,13 +99,13 @@ class NeighborSearch:
         if half is None:
             half = on_gpu or fast_bf16() is not None
         narrow = torch.float16 if on_gpu else torch.bfloat16
+        coarse = CentredRows(rows, labels, narrow if half else torch.float32, where)
         self._bank = Bank(
             rows=rows,
             labels=labels.astype(np.int8),
             rank=rank_of(labels, names),
-            single=SingleRows(rows, labels, where),
-            coarse=CentredRows(rows, labels, narrow if half else torch.float32, where),
-            is_half=half,
+            coarse=coarse,
+            single=SingleRows(rows, labels, where) if half else coarse,
         )
 
     @property

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ufd_ray.detectors.search.candidates import Candidates, joined
-from ufd_ray.detectors.search.coarse_rows import CoarseRows, SingleRows
+from ufd_ray.detectors.search.coarse_rows import CoarseRows
 from ufd_ray.detectors.search.counts import SearchCounts
 from ufd_ray.detectors.search.floors import Floors
 from ufd_ray.detectors.search.pairs import Pairs, concatenate
@@ -31,17 +31,15 @@ class Bank:
         rows: n vectors.
         labels: (n,) int8, their classes.
         rank: (n,) int64: which of two equally similar rows comes first.
-        single: the vectors as a second scan reads them, in float32.
-        coarse: the same as the first scan reads them.
-        is_half: whether that is in half precision.
+        coarse: the vectors as the first scan reads them.
+        single: the same as later ones do, in float32; itself, if the first one was in that.
     """
 
     rows: UnitRows
     labels: NDArray[np.int8]
     rank: NDArray[np.int64]
-    single: SingleRows
     coarse: CoarseRows
-    is_half: bool
+    single: CoarseRows
 
 
 def nearest(
@@ -61,7 +59,7 @@ def nearest(
     """
     found, crowded, floors = _scan(bank.coarse, units, k, leave_out, None)
     num_recomputed = len(crowded)
-    if bank.is_half and len(crowded):
+    if len(crowded) and bank.single is not bank.coarse:
         own = None if leave_out is None else leave_out[crowded]
         again, still, floors = _scan(bank.single, units[crowded], k, own, floors)
         found = joined([found, again.of(crowded)])

@@ -20,9 +20,11 @@ from ufd_ray.detectors.search.pool import MOST, Pool
 from ufd_ray.detectors.search.products import Products, bounded_products
 from ufd_ray.detectors.search.rounding import UNIT_ROUNDOFF
 
+_MOST_AT_ONCE = 2**21
+"""Products of one tile that are looked at closer; where there are more, crowded queries go."""
 _MOST_WAITING = 250_000
-"""Candidates of each block of queries that wait for higher floors. With those of one tile, `MOST` a
-query, they bound what a scan holds beside the tile's products."""
+"""Candidates of each block of queries that wait for higher floors. With those of one tile they
+bound what a scan holds beside the tile's products."""
 _GROUPS_TOGETHER = 16
 
 
@@ -66,7 +68,8 @@ def _candidates(tile: Tile, queries: CoarseQueries, pool: Pool, multiply: Produc
         pool.start(tile.label, certain + (queries.offset - slack))
     reach = torch.from_numpy(pool.reach(tile.label)).to(slack.device)
     group, query = _reached(largest, offset[:, 0], reach - queries.offset - slack, tile)
-    if (crowded := torch.bincount(query, minlength=len(slack)) * width > MOST).any():
+    if len(query) * width > _MOST_AT_ONCE:
+        crowded = torch.bincount(query, minlength=len(slack)) * width > MOST
         pool.drop(crowded.cpu().numpy())
         group, query = group[~crowded[query]], query[~crowded[query]]
     value = groups[group, :, query].float()

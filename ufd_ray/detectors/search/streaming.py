@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ufd_ray.detectors.search.coarse_rows import SingleRows
+from ufd_ray.detectors.search.coarse_rows import CoarseRows
 from ufd_ray.detectors.search.floors import Floors
 from ufd_ray.detectors.search.pairs import Pairs, concatenate
 from ufd_ray.detectors.search.products import Products, bounded_products
@@ -24,7 +24,7 @@ _QUERIES = 64
 
 def search_streaming(
     bank: UnitRows,
-    single: SingleRows,
+    coarse: CoarseRows,
     units: NDArray[np.float64],
     floors: Floors,
     k: int,
@@ -35,7 +35,7 @@ def search_streaming(
 
     Args:
         bank: all vectors.
-        single: the same, as a scan reads them.
+        coarse: the same, as a scan reads them in float32.
         units: (q, d) float64 unit vectors.
         floors: similarities that the wanted rows are known to reach.
         k: how many of the joint bank.
@@ -46,14 +46,14 @@ def search_streaming(
     for start in range(0, len(units), _QUERIES):
         part = np.arange(start, min(start + _QUERIES, len(units)))
         own = None if leave_out is None else leave_out[part]
-        pairs = _search_some(bank, single, units[part], floors[part], k, rank, own)
+        pairs = _search_some(bank, coarse, units[part], floors[part], k, rank, own)
         found.append([p.of(part) for p in pairs])
     return concatenate([joint for joint, _ in found]), concatenate([near for _, near in found])
 
 
 def _search_some(
     bank: UnitRows,
-    single: SingleRows,
+    coarse: CoarseRows,
     units: NDArray[np.float64],
     floors: Floors,
     k: int,
@@ -61,12 +61,13 @@ def _search_some(
     leave_out: NDArray[np.int64] | None,
 ) -> tuple[Pairs, Pairs]:
     joint, nearest = concatenate([]), {REAL: concatenate([]), FAKE: concatenate([])}
-    queries, products = single.prepare(units), Products()
+    queries, products = coarse.prepare(units), Products()
     with bounded_products(queries.vectors.device):
-        for tile in single.tiles():
+        for tile in coarse.tiles():
             floor = torch.from_numpy(floors.of(tile.label)).to(queries.vectors.device)
-            values = products(tile.vectors, queries.vectors)[: len(tile.rows)]
-            place, query = (values >= floor - tile.slack(queries)).cpu().numpy().nonzero()
+            values = products(tile.vectors, queries.vectors) + tile.offset[:, None]
+            reach = floor - queries.offset - tile.slack(queries)
+            place, query = (values[: len(tile.rows)] >= reach).cpu().numpy().nonzero()
             row = tile.rows[place]
             if leave_out is not None:
                 others = row != leave_out[query]

@@ -97,6 +97,7 @@ def test_how_the_work_is_cut_never_matters(half: bool, monkeypatch: pytest.Monke
         "search.nearest_rows.BLOCK": 13,
         "search.coarse_rows.TILE_BYTES": 128,
         "search.scan._MOST_WAITING": 50,
+        "search.scan._MOST_AT_ONCE": 500,
         "search.pool.MOST": 20,
         "search.streaming._QUERIES": 5,
         "search.rescoring._PAIRS": 3,
