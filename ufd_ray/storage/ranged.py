@@ -20,6 +20,19 @@ _BUFFER = 4 * 2**20
 _Get = Callable[[int, int], Any]
 
 
+def find_local(uri: str) -> tuple[bytes, ObjectInfo]:
+    """Path of a local file, and what is known of it.
+
+    Raises:
+        FileNotFoundError: no file is there.
+    """
+    path = os.fsencode(parse_uri(uri).key)
+    found = local_info(path)
+    if found is None:
+        raise FileNotFoundError(f"{uri}: no file is there")
+    return path, found
+
+
 def open_object(
     uri: str, options: StorageOptions, *, buffer_size: int = _BUFFER, timeout_s: float | None = None
 ) -> tuple[BinaryIO, ObjectInfo]:
@@ -45,10 +58,7 @@ def open_object(
     """
     location = parse_uri(uri)
     if location.scheme == "file":
-        path = os.fsencode(location.key)
-        found = local_info(path)
-        if found is None:
-            raise FileNotFoundError(f"{uri}: no file is there")
+        path, found = find_local(uri)
         return open(path, "rb", buffering=-1 if buffer_size else 0), found
     if not location.key or location.key.endswith("/"):
         raise FileNotFoundError(f"{uri}: a prefix, no object")

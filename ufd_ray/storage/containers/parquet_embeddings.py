@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ufd_ray.schema import EMBEDDING_AT
-from ufd_ray.storage.entries import ObjectInfo, local_info
-from ufd_ray.storage.ranged import open_object
+from ufd_ray.storage.entries import ObjectInfo
+from ufd_ray.storage.ranged import find_local, open_object
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import parse_uri
 
@@ -32,13 +31,9 @@ def open_embeddings(uri: str, options: StorageOptions) -> Iterator[tuple[Any, Ob
     Raises:
         FileNotFoundError, OSError, pyarrow.ArrowException, obstore.exceptions.BaseError: it cannot.
     """
-    location = parse_uri(uri)
-    if location.scheme == "file":
+    if parse_uri(uri).scheme == "file":
         # Not as a Python file, through which Arrow reads with a copy more: a third slower.
-        path = os.fsencode(location.key)
-        found = local_info(path)
-        if found is None:
-            raise FileNotFoundError(f"{uri}: no file is there")
+        path, found = find_local(uri)
         with pa.OSFile(path) as local:
             yield pq.ParquetFile(local, buffer_size=_BUFFER), found
         return
