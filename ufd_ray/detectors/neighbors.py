@@ -18,17 +18,22 @@ from ufd_ray.cpu import fast_bf16
 from ufd_ray.detectors.search import (
     Bank,
     CentredRows,
+    Held,
     Pairs,
     SearchCounts,
     SingleRows,
+    StoredRows,
     UnitRows,
+    bounded_products,
     nearest,
+    shared,
+    side_by_side,
 )
 from ufd_ray.errors import StorageError
 from ufd_ray.schema import FAKE, REAL
 
-QUERIES_A_PASS = 4096
-"""Queries for which the bank is read once: they bound what a search holds in memory."""
+QUERIES_A_PASS = {"cpu": 4096, "cuda": 8192}
+"""Queries that are searched at a time: they bound what a search holds in memory."""
 
 Embeddings = NDArray[np.float32] | NDArray[np.float16]
 
@@ -90,7 +95,7 @@ class NeighborSearch:
                 f"embeddings {embeddings.shape}, labels {labels.shape} and image_ids "
                 f"{names.shape} must have as many rows"
             )
-        rows = UnitRows(embeddings)
+        rows = StoredRows(embeddings)
         _refuse_bank(~np.isfinite(rows.norms), names, "an embedding with NaN or infinity")
         _refuse_bank(rows.norms == 0, names, "an embedding of zeros, which has no direction")
         _refuse_bank((labels != REAL) & (labels != FAKE), names, "a label that is not 0 or 1")
@@ -103,9 +108,10 @@ class NeighborSearch:
         self._bank = Bank(
             rows=rows,
             labels=labels.astype(np.int8),
-            rank=rank_of(labels, names),
+            rank=Held(rank_of(labels, names)),
             coarse=coarse,
             single=SingleRows(rows, labels, where) if half else coarse,
+            device=where,
         )
 
     @property
@@ -144,24 +150,33 @@ class NeighborSearch:
             which = "" if leave_out is None else " others of the"
             raise ValueError(f"k must be from 0 to the {most}{which} rows of the bank, but is {k}")
         leave_out = self._checked(leave_out, len(queries))
-        units = UnitRows(queries)
-        unusable = np.flatnonzero(~np.isfinite(units.norms) | (units.norms == 0))
+        device = self._bank.device
+        vectors = UnitRows.of(shared(queries).to(device))
+        norms = vectors.norms.cpu().numpy()
+        unusable = np.flatnonzero(~np.isfinite(norms) | (norms == 0))
         if len(unusable):
             raise ValueError(f"query in row {unusable[0]} is zero or not finite")
+        own = None if leave_out is None else torch.from_numpy(leave_out).to(device)
+
+        def some(part: slice) -> tuple[slice, Pairs, torch.Tensor, SearchCounts]:
+            mine = None if own is None else own[part]
+            with torch.autocast(device.type, enabled=False):  # which holds for a thread
+                return part, *nearest(self._bank, vectors[part], k, mine)
+
         index = np.empty((len(queries), k), np.int64)
         similarity = np.empty((len(queries), k))
-        closest = np.full((2, len(queries)), np.nan)
+        closest = np.empty((2, len(queries)))
         counts = SearchCounts()
-        for start in range(0, len(queries), QUERIES_A_PASS):
-            part = slice(start, min(start + QUERIES_A_PASS, len(queries)))
-            own = None if leave_out is None else leave_out[part]
-            joint, near, counted = nearest(self._bank, units.double(part), k, own)
+        with bounded_products(device):
+            found = side_by_side(some, len(queries), QUERIES_A_PASS[device.type], device)
+        for part, joint, near, counted in found:
             if k:
-                query = start + joint.query[::k]
-                index[query] = joint.row.reshape(-1, k)
-                similarity[query] = joint.similarity.reshape(-1, k)
-            closest[self._bank.labels[near.row], start + near.query] = near.similarity
+                query = part.start + joint.query[::k].cpu().numpy()
+                index[query] = joint.row.view(-1, k).cpu().numpy()
+                similarity[query] = joint.similarity.view(-1, k).cpu().numpy()
+            closest[:, part] = near.cpu().numpy()
             counts += counted
+        closest[np.isneginf(closest)] = np.nan  # no row of that class
         return Neighbors(index, similarity, closest[REAL], closest[FAKE], counts)
 
     def _checked(
@@ -208,17 +223,22 @@ def merge_neighbors(parts: Sequence[Neighbors], rank: NDArray[np.int64], k: int)
     num = len(parts[0].index)
     query = np.arange(num)
     joint = Pairs(
-        np.concatenate([np.repeat(query, part.index.shape[1]) for part in parts]),
-        np.concatenate([part.index.reshape(-1) for part in parts]),
-        np.concatenate([part.similarity.reshape(-1) for part in parts]),
-    ).best(k, rank)
+        *(
+            torch.from_numpy(np.concatenate(column))
+            for column in (
+                [np.repeat(query, part.index.shape[1]) for part in parts],
+                [part.index.reshape(-1) for part in parts],
+                [part.similarity.reshape(-1) for part in parts],
+            )
+        )
+    ).best(k, shared(rank))
     real = np.fmax.reduce([part.real_similarity for part in parts])
     fake = np.fmax.reduce([part.fake_similarity for part in parts])
     counts = [part.counts for part in parts]
     recomputed = max(one.num_recomputed for one in counts)
     return Neighbors(
-        joint.row.reshape(num, k),
-        joint.similarity.reshape(num, k),
+        joint.row.view(num, k).numpy(),
+        joint.similarity.view(num, k).numpy(),
         real,
         fake,
         SearchCounts(num, num - recomputed, recomputed, max(one.num_settled for one in counts)),

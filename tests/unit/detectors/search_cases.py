@@ -6,11 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from ufd_ray.detectors import Neighbors
 
 Matrix = NDArray[np.float32] | NDArray[np.float16]
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 
 def names(rng: np.random.Generator, n: int) -> NDArray[np.str_]:

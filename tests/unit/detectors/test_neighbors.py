@@ -219,6 +219,7 @@ def test_fast_products_elsewhere_in_the_process_change_nothing(
     labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
     expected = brute_force(bank, labels, ids, bank[:20], 9)
     before, used, product = torch.get_float32_matmul_precision(), [], torch.mm
+    cores = torch.get_num_threads()
 
     def watched(*arguments: Any, **options: Any) -> torch.Tensor:
         used.append(torch.backends.mkldnn.matmul.fp32_precision)
@@ -226,12 +227,14 @@ def test_fast_products_elsewhere_in_the_process_change_nothing(
 
     monkeypatch.setattr(torch, "mm", watched)  # not every processor has faster products
     torch.set_float32_matmul_precision("medium")
+    torch.set_num_threads(2)  # one would leave the product to NumPy
     try:
         with torch.autocast("cpu", torch.bfloat16):
             found = NeighborSearch(bank, labels, ids).search(bank[:20], 9)
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
+        torch.set_num_threads(cores)
     assert set(used) == {"ieee"}
     assert_equal(found, expected)
 
@@ -306,14 +309,22 @@ def test_read_only_embeddings_are_not_copied() -> None:
     bank = np.eye(4, dtype=np.float32)
     bank.setflags(write=False)
     search = NeighborSearch(bank, np.array([0, 0, 1, 1]), list("abcd"))
-    assert np.shares_memory(search._bank.rows.vectors, bank)
+    assert np.shares_memory(search._bank.rows.on(torch.device("cpu")).vectors, bank)
     assert search.search(bank, 1).index.ravel().tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.gpu
-def test_the_device_never_matters() -> None:
+@pytest.mark.parametrize("make", HARD)
+@pytest.mark.parametrize("half", [False, True])
+def test_the_device_never_matters(make: Any, half: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(6)
-    bank = near_duplicates(rng)
+    bank = make(rng)
     labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
-    found = NeighborSearch(bank, labels, ids, device="cuda").search(bank[:50], 9)
-    assert_equal(found, NeighborSearch(bank, labels, ids).search(bank[:50], 9))
+    own = rng.integers(0, len(bank), 200)
+    here = NeighborSearch(bank, labels, ids)
+    for most in (pool.MOST, 20):  # with few, crowded queries are searched again
+        monkeypatch.setattr(pool, "MOST", most)
+        there = NeighborSearch(bank, labels, ids, device="cuda", half=half)
+        assert_equal(there.search(bank[:200], 9), here.search(bank[:200], 9))
+        found = there.search(bank[own], 9, leave_out=own)
+        assert_equal(found, here.search(bank[own], 9, leave_out=own))

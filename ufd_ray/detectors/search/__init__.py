@@ -12,8 +12,25 @@ from __future__ import annotations
 from ufd_ray.detectors.search.centred_rows import CentredRows
 from ufd_ray.detectors.search.coarse_rows import SingleRows
 from ufd_ray.detectors.search.counts import SearchCounts
+from ufd_ray.detectors.search.held import Held, shared
 from ufd_ray.detectors.search.nearest_rows import Bank, nearest
-from ufd_ray.detectors.search.pairs import Pairs
-from ufd_ray.detectors.search.unit_rows import UnitRows
+from ufd_ray.detectors.search.pairs import Pairs, concatenate
+from ufd_ray.detectors.search.products import bounded_products
+from ufd_ray.detectors.search.threads import side_by_side
+from ufd_ray.detectors.search.unit_rows import StoredRows, UnitRows
 
-__all__ = ["Bank", "CentredRows", "Pairs", "SearchCounts", "SingleRows", "UnitRows", "nearest"]
+__all__ = [
+    "Bank",
+    "CentredRows",
+    "Held",
+    "Pairs",
+    "SearchCounts",
+    "SingleRows",
+    "StoredRows",
+    "UnitRows",
+    "bounded_products",
+    "concatenate",
+    "nearest",
+    "shared",
+    "side_by_side",
+]

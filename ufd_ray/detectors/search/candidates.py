@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Rows that may be among the nearest of some queries.
+    """Rows that may be among the nearest of some queries, in a flat list on any device.
 
     Attributes:
         query: (m,) int64.
@@ -21,32 +20,29 @@ class Candidates:
         high: (m,) float32: and at most this.
     """
 
-    query: NDArray[np.int64]
-    row: NDArray[np.int64]
-    label: NDArray[np.int8]
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
+    query: torch.Tensor
+    row: torch.Tensor
+    label: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
 
-    def take(self, which: NDArray[np.bool_]) -> Candidates:
-        """Some of them."""
-        return Candidates(*(column[which] for column in vars(self).values()))
+    def take(self, which: torch.Tensor) -> Candidates:
+        """Some of them, bool (m,)."""
+        places = which.nonzero().view(-1)
+        return Candidates(*(column.index_select(0, places) for column in vars(self).values()))
 
-    def of(self, numbers: NDArray[np.int64]) -> Candidates:
+    def of(self, numbers: torch.Tensor) -> Candidates:
         """The same, where the queries go by other numbers, (q,)."""
-        return replace(self, query=numbers[self.query])
+        return replace(self, query=numbers.index_select(0, self.query))
 
     def __len__(self) -> int:
         return len(self.query)
 
 
-def joined(parts: Sequence[Candidates]) -> Candidates:
+def joined(parts: Sequence[Candidates], device: torch.device) -> Candidates:
     """One list of several; empty of none."""
-    nothing = Candidates(
-        np.empty(0, np.int64),
-        np.empty(0, np.int64),
-        np.empty(0, np.int8),
-        np.empty(0, np.float32),
-        np.empty(0, np.float32),
-    )
+    whole = torch.empty(0, dtype=torch.int64, device=device)
+    single = torch.empty(0, device=device)
+    nothing = Candidates(whole, whole, whole.to(torch.int8), single, single)
     columns = zip(*(vars(part).values() for part in (nothing, *parts)), strict=True)
-    return Candidates(*map(np.concatenate, columns))
+    return Candidates(*map(torch.cat, columns))

@@ -12,23 +12,25 @@ so that those of a tile are of nearly the same length and offset, and the bounds
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ufd_ray.detectors.search.coarse_rows import (
-    GROUP,
     INTEGERS,
     CoarseQueries,
     Tile,
     in_turns,
     padded,
     rows_a_tile,
+    with_padding,
 )
-from ufd_ray.detectors.search.unit_rows import UnitRows, shared
+from ufd_ray.detectors.search.held import Held
+from ufd_ray.detectors.search.unit_rows import StoredRows, UnitRows, chunks
 from ufd_ray.schema import FAKE, REAL
+
+_CPU = torch.device("cpu")
 
 
 class CentredRows:
@@ -38,12 +40,12 @@ class CentredRows:
         bank: n vectors.
         labels: (n,) their classes.
         dtype: precision of the products: `torch.bfloat16`, `torch.float16` or `torch.float32`.
-        device: where they run. A GPU keeps its copy; a processor reads this one.
+        device: where they run. None needs to be there when this is made.
     """
 
     def __init__(
         self,
-        bank: UnitRows,
+        bank: StoredRows,
         labels: NDArray[np.integer],
         dtype: torch.dtype,
         device: torch.device,
@@ -51,84 +53,76 @@ class CentredRows:
         self._dtype = dtype
         self._device = device
         self._tile_rows = rows_a_tile(dtype, device)
-        self._mean = _mean(bank)
-        offset = np.empty(len(bank))
-        for part in _chunks(len(bank)):
-            offset[part] = (bank.double(part) * self._mean).sum(axis=1)
-        order = np.lexsort((-offset, labels))
-        self._rows = {label: order[labels[order] == label] for label in (REAL, FAKE)}
+        rows = bank.on(_CPU)
+        mean = _mean(rows)
+        offset = torch.empty(len(rows), dtype=torch.float64)
+        for part in chunks(len(rows), _CPU):
+            offset[part] = rows[part].double() @ mean
+        falling = np.lexsort((-offset.numpy(), labels))
+        order = {label: falling[labels[falling] == label] for label in (REAL, FAKE)}
+        self._counts = {label: len(numbers) for label, numbers in order.items()}
+        self._mean = Held(mean.numpy())
+        self._rows = {label: Held(padded(numbers)) for label, numbers in order.items()}
         self._offset = {
-            x: padded(offset[rows].astype(np.float32)) for x, rows in self._rows.items()
+            label: Held(padded(offset.float().numpy()[numbers])) for label, numbers in order.items()
         }
-        # Bits, as integers of NumPy: a process can map them from shared memory.
-        self._bits: dict[int, NDArray[Any]] = {
-            label: np.empty((len(padded(rows)), bank.dim), f"i{dtype.itemsize}")
-            for label, rows in self._rows.items()
+        # Bits, as integers of NumPy, which has no bfloat16.
+        self._bits = {
+            label: Held(np.empty((len(numbers), bank.dim), f"i{dtype.itemsize}"))
+            for label, numbers in self._rows.items()
         }
-        self._bounds = {part: self._fill(bank, *part) for part in self._turns()}
-        self._on_device: dict[int, torch.Tensor] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_on_device": {}}
+        self._bounds = {turn: self._fill(rows, mean, *turn) for turn in self._turns()}
 
     def _turns(self) -> list[tuple[int, int, int]]:
-        counts = {label: len(rows) for label, rows in self._rows.items()}
-        return list(in_turns(counts, self._tile_rows))
+        return list(in_turns(self._counts, self._tile_rows))
 
-    def _fill(self, bank: UnitRows, label: int, start: int, stop: int) -> tuple[float, float]:
+    def _fill(
+        self, bank: UnitRows, mean: torch.Tensor, label: int, start: int, stop: int
+    ) -> tuple[float, float]:
         """Store a tile; the largest length of its rows, and of what rounding took from them."""
-        rows = padded(self._rows[label][start:stop])
+        place = slice(start, with_padding(start, stop))
+        numbers, bits = self._rows[label].on(_CPU)[place], self._bits[label].on(_CPU)[place]
         length = residual = 0.0
-        for chunk in _chunks(len(rows)):
-            exact = torch.from_numpy(bank.double(rows[chunk]) - self._mean)
+        for chunk in chunks(len(numbers), _CPU):
+            exact = bank[numbers[chunk]].double() - mean
             rounded = exact.to(self._dtype)
-            place = slice(start + chunk.start, start + chunk.stop)
-            self._bits[label][place] = rounded.view(INTEGERS[self._dtype.itemsize]).numpy()
+            bits[chunk] = rounded.view(INTEGERS[self._dtype.itemsize])
             length = max(length, float(exact.norm(dim=1).max()))
             residual = max(residual, float((exact - rounded.double()).norm(dim=1).max()))
         return length, residual
 
-    def prepare(self, units: NDArray[np.float64]) -> CoarseQueries:
+    def prepare(self, units: torch.Tensor) -> CoarseQueries:
         """See `CoarseRows`."""
-        exact = torch.from_numpy(units - self._mean)
+        mean = self._mean.on(self._device)
+        exact = units - mean
         rounded = exact.to(self._dtype)
-        offset = torch.from_numpy(units @ self._mean - self._mean @ self._mean)
         return CoarseQueries(
-            rounded.to(self._device),
-            offset.float().to(self._device),
-            exact.norm(dim=1).float().to(self._device),
-            (exact - rounded.double()).norm(dim=1).float().to(self._device),
+            rounded,
+            (units @ mean - mean @ mean).float(),
+            exact.norm(dim=1).float(),
+            (exact - rounded.double()).norm(dim=1).float(),
         )
 
     def tiles(self) -> Iterator[Tile]:
         """See `CoarseRows`."""
+        rows, offset, bits = (
+            {label: held.on(self._device) for label, held in column.items()}
+            for column in (self._rows, self._offset, self._bits)
+        )
         for turn in self._turns():
             label, start, stop = turn
-            rows, end = self._rows[label][start:stop], stop + -(stop - start) % GROUP
+            place = slice(start, with_padding(start, stop))
             yield Tile(
                 label,
-                self._stored(label)[start:end],
-                rows,
-                shared(self._offset[label])[start:end].to(self._device),
+                bits[label][place].view(self._dtype),
+                rows[label][start:stop],
+                offset[label][place],
                 *self._bounds[turn],
             )
 
-    def _stored(self, label: int) -> torch.Tensor:
-        if self._device.type == "cpu":
-            return shared(self._bits[label]).view(self._dtype)
-        if label not in self._on_device:
-            stored = shared(self._bits[label]).view(self._dtype)
-            self._on_device[label] = stored.to(self._device)
-        return self._on_device[label]
 
-
-def _mean(bank: UnitRows) -> NDArray[np.float64]:
-    total = np.zeros(bank.dim)
-    for part in _chunks(len(bank)):
-        total += bank.double(part).sum(axis=0)
+def _mean(bank: UnitRows) -> torch.Tensor:
+    total = torch.zeros(bank.dim, dtype=torch.float64)
+    for part in chunks(len(bank), bank.vectors.device):
+        total += bank[part].double().sum(dim=0)
     return total / max(1, len(bank))
-
-
-def _chunks(num_rows: int) -> Iterator[slice]:
-    for start in range(0, num_rows, 1024):
-        yield slice(start, min(start + 1024, num_rows))

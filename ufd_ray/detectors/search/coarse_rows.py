@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ufd_ray.detectors.search.held import Held
 from ufd_ray.detectors.search.rounding import UNIT_ROUNDOFF, float32_sum
-from ufd_ray.detectors.search.unit_rows import UnitRows, shared, to_unit_length
+from ufd_ray.detectors.search.unit_rows import StoredRows
 from ufd_ray.schema import FAKE, REAL
 
 TILE_BYTES = 16384
@@ -59,7 +60,7 @@ class Tile:
 
     label: int
     vectors: torch.Tensor
-    rows: NDArray[np.int64]
+    rows: torch.Tensor
     offset: torch.Tensor
     length: float
     residual: float
@@ -69,12 +70,14 @@ class Tile:
 
         Without the rounding of the product itself to the tile's precision, which is relative.
         """
-        rounded = queries.length * self.residual + queries.residual * (self.length + self.residual)
-        summed = (queries.length + queries.residual) * (self.length + self.residual)
         # Tensor cores align and cut off what they sum (Fasi et al., PeerJ CS 7:e330, 2021).
         cut_off = 4 if self.vectors.device.type == "cuda" and self.roundoff else 1
         terms = cut_off * float32_sum(self.vectors.shape[1])
-        return (rounded + terms * (summed + 1)) * (1 + 2.0**-20)
+        longest = self.length + self.residual
+        # Of rounded factors, then of the sum: Σ|x_i y_i| and both offsets, which are at most one.
+        rounded = torch.add(queries.residual * longest, queries.length, alpha=self.residual)
+        summed = torch.add(queries.length, queries.residual).mul_(terms * longest).add_(terms)
+        return rounded.add_(summed).mul_(1 + 2.0**-20)
 
     @property
     def roundoff(self) -> float:
@@ -83,9 +86,9 @@ class Tile:
 
 
 class CoarseRows(Protocol):
-    """What a scan asks of a bank."""
+    """What a scan asks of a bank. All tensors are on the device of the products."""
 
-    def prepare(self, units: NDArray[np.float64]) -> CoarseQueries:
+    def prepare(self, units: torch.Tensor) -> CoarseQueries:
         """Queries, (q, d) float64 unit vectors, for the products."""
 
     def tiles(self) -> Iterator[Tile]:
@@ -101,31 +104,29 @@ class SingleRows:
         device: where the products run.
     """
 
-    def __init__(self, bank: UnitRows, labels: NDArray[np.integer], device: torch.device) -> None:
+    def __init__(self, bank: StoredRows, labels: NDArray[np.integer], device: torch.device) -> None:
         self._bank = bank
         self._rows = {label: np.flatnonzero(labels == label) for label in (REAL, FAKE)}
+        self._numbers = {label: Held(padded(rows)) for label, rows in self._rows.items()}
         self._device = device
         self._tile_rows = rows_a_tile(torch.float32, device)
 
-    def prepare(self, units: NDArray[np.float64]) -> CoarseQueries:
+    def prepare(self, units: torch.Tensor) -> CoarseQueries:
         """See `CoarseRows`."""
-        vectors = torch.from_numpy(units.astype(np.float32)).to(self._device)
         ones = torch.ones(len(units), device=self._device)
         nothing = torch.zeros_like(ones)
-        return CoarseQueries(vectors, nothing, ones, nothing)  # their rounding is in `float32_sum`
+        # Their rounding is in `float32_sum`.
+        return CoarseQueries(units.float(), nothing, ones, nothing)
 
     def tiles(self) -> Iterator[Tile]:
         """See `CoarseRows`."""
-        stored = shared(self._bank.vectors)
+        stored = self._bank.on(self._device)
         counts = {label: len(rows) for label, rows in self._rows.items()}
         for label, start, stop in in_turns(counts, self._tile_rows):
-            rows = self._rows[label][start:stop]
-            numbers = padded(rows)
-            unit = torch.empty((len(numbers), self._bank.dim))
-            vectors = stored[torch.from_numpy(numbers)]
-            to_unit_length(vectors, self._bank.norms[numbers], out=unit)
+            numbers = self._numbers[label].on(self._device)[start : with_padding(start, stop)]
+            unit = stored[numbers].single()
             offset = torch.zeros(len(numbers), device=self._device)
-            yield Tile(label, unit.to(self._device), rows, offset, 1.0, 0.0)
+            yield Tile(label, unit, numbers[: stop - start], offset, 1.0, 0.0)
 
 
 def rows_a_tile(dtype: torch.dtype, device: torch.device) -> int:
@@ -143,6 +144,11 @@ def in_turns(num_rows: dict[int, int], tile_rows: int) -> Iterator[tuple[int, in
     ]
     for _, label, start, stop in sorted(tiles):
         yield label, start, stop
+
+
+def with_padding(start: int, stop: int) -> int:
+    """Where a tile of these rows stops in a `padded` column."""
+    return stop + -(stop - start) % GROUP
 
 
 def padded(column: NDArray[Any]) -> NDArray[Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
 from ufd_ray.schema import FAKE, REAL
 
@@ -23,27 +23,28 @@ class Floors:
         nearest: (q,) float32 for each class.
     """
 
-    joint: NDArray[np.float32]
-    nearest: dict[int, NDArray[np.float32]]
+    joint: torch.Tensor
+    nearest: dict[int, torch.Tensor]
 
     @classmethod
-    def unknown(cls, num_queries: int, k: int) -> Floors:
+    def unknown(cls, num_queries: int, k: int, device: torch.device) -> Floors:
         """Nothing is known of any row; `k` neighbours are wanted."""
-        joint = np.full(num_queries, -np.inf if k else np.inf, np.float32)
-        return cls(joint, {x: np.full(num_queries, -np.inf, np.float32) for x in (REAL, FAKE)})
+        joint = torch.full((num_queries,), -math.inf if k else math.inf, device=device)
+        unknown = torch.full((num_queries,), -math.inf, device=device)
+        return cls(joint, {label: unknown.clone() for label in (REAL, FAKE)})
 
-    def of(self, label: int) -> NDArray[np.float32]:
+    def of(self, label: int) -> torch.Tensor:
         """(q,): a row of this class below it is wanted by nobody."""
-        return np.minimum(self.joint, self.nearest[label])
+        return torch.minimum(self.joint, self.nearest[label])
 
-    def __getitem__(self, queries: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Floors:
-        nearest = {label: floor[queries].copy() for label, floor in self.nearest.items()}
-        return Floors(self.joint[queries].copy(), nearest)
+    def __getitem__(self, queries: slice | torch.Tensor) -> Floors:
+        nearest = {label: floor[queries].clone() for label, floor in self.nearest.items()}
+        return Floors(self.joint[queries].clone(), nearest)
 
     @classmethod
     def joined(cls, parts: Sequence[Floors]) -> Floors:
         """Those of several blocks of queries, one after the other."""
         return cls(
-            np.concatenate([part.joint for part in parts]),
-            {x: np.concatenate([part.nearest[x] for part in parts]) for x in (REAL, FAKE)},
+            torch.cat([part.joint for part in parts]),
+            {label: torch.cat([part.nearest[label] for part in parts]) for label in (REAL, FAKE)},
         )

@@ -1,25 +1,28 @@
-"""The nearest rows of every query: scanned for, sieved in float32, decided in float64."""
+"""The nearest rows of every query: scanned for, sieved, decided in float64."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ufd_ray.detectors.search.candidates import Candidates, joined
 from ufd_ray.detectors.search.coarse_rows import CoarseRows
 from ufd_ray.detectors.search.counts import SearchCounts
 from ufd_ray.detectors.search.floors import Floors
+from ufd_ray.detectors.search.held import Held
 from ufd_ray.detectors.search.pairs import Pairs, concatenate
 from ufd_ray.detectors.search.pool import Pool
 from ufd_ray.detectors.search.rescoring import exact_similarity, single_similarity
 from ufd_ray.detectors.search.rounding import float32_pairwise
 from ufd_ray.detectors.search.scan import scan
 from ufd_ray.detectors.search.streaming import search_streaming
-from ufd_ray.detectors.search.unit_rows import UnitRows
+from ufd_ray.detectors.search.unit_rows import StoredRows, UnitRows
+from ufd_ray.schema import FAKE, REAL
 
-BLOCK = 1024
+BLOCK = {"cpu": 1024, "cuda": 8192}
 """Queries in one matrix product."""
 
 
@@ -33,101 +36,102 @@ class Bank:
         rank: (n,) int64: which of two equally similar rows comes first.
         coarse: the vectors as the first scan reads them.
         single: the same as later ones do, in float32; itself, if the first one was in that.
+        device: where all of it is done.
     """
 
-    rows: UnitRows
+    rows: StoredRows
     labels: NDArray[np.int8]
-    rank: NDArray[np.int64]
+    rank: Held
     coarse: CoarseRows
     single: CoarseRows
+    device: torch.device
 
 
 def nearest(
-    bank: Bank, units: NDArray[np.float64], k: int, leave_out: NDArray[np.int64] | None
-) -> tuple[Pairs, Pairs, SearchCounts]:
-    """The k nearest of the joint bank and the nearest of each class, of every query.
+    bank: Bank, queries: UnitRows, k: int, leave_out: torch.Tensor | None
+) -> tuple[Pairs, torch.Tensor, SearchCounts]:
+    """The k nearest of the joint bank and how near each class comes, of every query.
 
     Args:
         bank: what is searched, at least k rows beside the one that is left out.
-        units: (q, d) float64 unit vectors.
+        queries: q vectors, on the bank's device, and so is `leave_out`.
         k: how many of the joint bank; 0: none.
-        leave_out: (q,) row that each query may not find; None: none.
+        leave_out: (q,) int64, row that each query may not find; None: none.
 
     Returns:
-        q·k pairs, k of a query together, from the nearest on; at most 2q pairs of query and nearest
-        row of a class, in no order; how they were found.
+        q·k pairs, k of a query together, from the nearest on; (2, q) float64, similarity to the
+        nearest real and fake row, or -infinity; how they were found.
     """
-    found, crowded, floors = _scan(bank.coarse, units, k, leave_out, None)
+    units, device = queries.double(), bank.device
+    rows, rank = bank.rows.on(device), bank.rank.on(device)
+    found, crowded, floors = _scan(
+        bank.coarse, units, k, leave_out, Floors.unknown(len(units), k, device)
+    )
     num_recomputed = len(crowded)
-    if len(crowded) and bank.single is not bank.coarse:
+    if num_recomputed and bank.single is not bank.coarse:
         own = None if leave_out is None else leave_out[crowded]
         again, still, floors = _scan(bank.single, units[crowded], k, own, floors)
-        found = joined([found, again.of(crowded)])
+        found = joined([found, again.of(crowded)], device)
         crowded = crowded[still]
-    found = _sieved(bank, found, units, k)
-    similarity = exact_similarity(bank.rows, found.row, units, found.query)
+    if device.type == "cpu":  # a GPU reads a row no faster than it adds it up in float64
+        found = _sieved(rows, found, units, k)
+    similarity = exact_similarity(rows, found.row, units, found.query)
     pairs = Pairs(found.query, found.row, similarity)
-    joint = [pairs.best(k, bank.rank)]
-    near = [pairs.take(found.label == label).best(1, bank.rank) for label in np.unique(found.label)]
+    first = pairs.best(k + 1, rank)
+    num_settled = _num_too_close(first, 2 * float32_pairwise(rows.dim)) if k else 0
+    joint = first.first(k)
+    closest = torch.stack([pairs.take(found.label == x).closest(len(units)) for x in (REAL, FAKE)])
     if len(crowded):
         own = None if leave_out is None else leave_out[crowded]
-        first, second = search_streaming(
-            bank.rows, bank.single, units[crowded], floors, k, bank.rank, own
-        )
-        joint.append(first.of(crowded))
-        near.append(second.of(crowded))
+        some, near = search_streaming(rows, bank.single, units[crowded], floors, k, rank, own)
+        joint = concatenate([joint, some.of(crowded)], device)
+        closest[:, crowded] = near
     counts = SearchCounts(
         len(units),
         len(units) - num_recomputed,
         num_recomputed,
-        _num_too_close(found, k) + len(crowded),
+        num_settled + len(crowded),
     )
-    return concatenate(joint), concatenate(near), counts
+    return joint, closest, counts
 
 
 def _scan(
     coarse: CoarseRows,
-    units: NDArray[np.float64],
+    units: torch.Tensor,
     k: int,
-    leave_out: NDArray[np.int64] | None,
-    floors: Floors | None,
-) -> tuple[Candidates, NDArray[np.int64], Floors]:
+    leave_out: torch.Tensor | None,
+    floors: Floors,
+) -> tuple[Candidates, torch.Tensor, Floors]:
     """Candidates of the queries that are not crowded, the numbers of the others, their floors."""
-    starts = range(0, len(units), BLOCK)
-    blocks = [slice(start, min(start + BLOCK, len(units))) for start in starts]
+    size, numbers = BLOCK[units.device.type], torch.arange(len(units), device=units.device)
+    blocks = [slice(start, start + size) for start in range(0, len(units), size)]
     pools = [
-        Pool(
-            len(units[block]),
-            k,
-            None if leave_out is None else leave_out[block],
-            None if floors is None else floors[block],
-        )
-        for block in blocks
+        Pool(floors[block], k, None if leave_out is None else leave_out[block]) for block in blocks
     ]
     found = scan(coarse, coarse.prepare(units), list(zip(blocks, pools, strict=True)))
-    numbers = np.arange(len(units))
     crowded = [numbers[block][pool.crowded] for block, pool in zip(blocks, pools, strict=True)]
     return (
-        joined([part.of(numbers[block]) for part, block in zip(found, blocks, strict=True)]),
-        np.concatenate(crowded),
+        joined(
+            [part.of(numbers[block]) for part, block in zip(found, blocks, strict=True)],
+            units.device,
+        ),
+        torch.cat(crowded),
         Floors.joined([pool.floors[pool.crowded] for pool in pools]),
     )
 
 
-def _sieved(bank: Bank, found: Candidates, units: NDArray[np.float64], k: int) -> Candidates:
+def _sieved(bank: UnitRows, found: Candidates, units: torch.Tensor, k: int) -> Candidates:
     """Those of the candidates that float32 does not rule out."""
-    similarity = single_similarity(bank.rows, found.row, units, found.query)
-    bound = np.float32(float32_pairwise(bank.rows.dim))
+    similarity = single_similarity(bank, found.row, units, found.query)
+    bound = float32_pairwise(bank.dim)
     closer = Candidates(found.query, found.row, found.label, similarity - bound, similarity + bound)
-    pool = Pool(len(units), k, None)
+    pool = Pool(Floors.unknown(len(units), k, units.device), k, None)
     pool.add(closer)
     return pool.raise_floors()
 
 
-def _num_too_close(found: Candidates, k: int) -> int:
-    """Queries among whose first k + 1 candidates two lie closer than float32 can tell."""
-    order = np.lexsort((-found.high, found.query))
-    query, low, high = found.query[order], found.low[order], found.high[order]
-    place = np.arange(len(order)) - np.searchsorted(query, query)
-    close = (query[1:] == query[:-1]) & (place[:-1] < k) & (high[1:] >= low[:-1])
-    return len(np.unique(query[1:][close]))
+def _num_too_close(first: Pairs, least: float) -> int:
+    """Queries of which two neighbours lie no farther apart than that."""
+    apart = first.similarity[:-1] - first.similarity[1:]
+    close = (first.query[1:] == first.query[:-1]) & (apart <= least)
+    return len(torch.unique(first.query[1:][close]))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """A flat list of pairs.
+    """A flat list of pairs, on any device.
 
     Attributes:
         query: (m,) int64, number of the query.
@@ -19,33 +19,46 @@ class Pairs:
         similarity: (m,) float64, cosine.
     """
 
-    query: NDArray[np.int64]
-    row: NDArray[np.int64]
-    similarity: NDArray[np.float64]
+    query: torch.Tensor
+    row: torch.Tensor
+    similarity: torch.Tensor
 
-    def take(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Pairs:
-        """Some of them."""
-        return Pairs(self.query[which], self.row[which], self.similarity[which])
+    def take(self, which: torch.Tensor) -> Pairs:
+        """Some of them: bool (m,), or their numbers."""
+        places = which.nonzero().view(-1) if which.dtype == torch.bool else which
+        return Pairs(*(column.index_select(0, places) for column in vars(self).values()))
 
-    def of(self, numbers: NDArray[np.int64]) -> Pairs:
+    def of(self, numbers: torch.Tensor) -> Pairs:
         """The same, where the queries go by other numbers, (q,)."""
         return Pairs(numbers[self.query], self.row, self.similarity)
 
-    def best(self, k: int, rank: NDArray[np.int64]) -> Pairs:
+    def best(self, k: int, rank: torch.Tensor) -> Pairs:
         """The first k pairs of every query, by similarity falling, then by the row's rank.
 
         They come out by query, then in that order.
         """
-        order = np.lexsort((rank[self.row], -self.similarity, self.query))
-        query = self.query[order]
-        place = np.arange(len(order)) - np.searchsorted(query, query)
-        return self.take(order[place < k])
+        order = rank.index_select(0, self.row).argsort()
+        for key, falls in ((self.similarity, True), (self.query, False)):
+            order = order[key.index_select(0, order).argsort(stable=True, descending=falls)]
+        return self.take(order).first(k)
+
+    def first(self, k: int) -> Pairs:
+        """The first k pairs of every query. Those of one query stand together, queries rising."""
+        place = torch.arange(len(self.query), device=self.query.device)
+        return self.take(place - torch.searchsorted(self.query, self.query) < k)
+
+    def closest(self, num_queries: int) -> torch.Tensor:
+        """(num_queries,) float64: the largest similarity of each query; -infinity of none."""
+        largest = self.similarity.new_full((num_queries,), -math.inf)
+        return largest.scatter_reduce_(0, self.query, self.similarity, "amax")
 
 
-def concatenate(parts: Sequence[Pairs]) -> Pairs:
+def concatenate(parts: Sequence[Pairs], device: torch.device) -> Pairs:
     """One list of the pairs of several; empty of none."""
+    whole = torch.empty(0, dtype=torch.int64, device=device)
+    double = torch.empty(0, dtype=torch.float64, device=device)
     return Pairs(
-        np.concatenate([np.empty(0, np.int64), *(part.query for part in parts)]),
-        np.concatenate([np.empty(0, np.int64), *(part.row for part in parts)]),
-        np.concatenate([np.empty(0), *(part.similarity for part in parts)]),
+        torch.cat([whole, *(part.query for part in parts)]),
+        torch.cat([whole, *(part.row for part in parts)]),
+        torch.cat([double, *(part.similarity for part in parts)]),
     )

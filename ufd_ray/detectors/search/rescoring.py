@@ -2,61 +2,47 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ufd_ray.detectors.search.unit_rows import UnitRows, shared, to_unit_length
+from ufd_ray.detectors.search.row_sums import sum_rows
+from ufd_ray.detectors.search.unit_rows import UnitRows
 
-_PAIRS = 256
-"""Pairs whose vectors are copied at a time: few enough for a core's cache."""
+_PAIRS = {"cpu": 256, "cuda": 2**16}
+"""Pairs whose vectors are copied at a time: on a CPU few enough for a core's cache."""
 
 
 def exact_similarity(
-    bank: UnitRows,
-    row: NDArray[np.int64],
-    queries: NDArray[np.float64],
-    query: NDArray[np.int64],
-) -> NDArray[np.float64]:
+    bank: UnitRows, row: torch.Tensor, units: torch.Tensor, query: torch.Tensor
+) -> torch.Tensor:
     """Similarity as it is defined: the float64 sum, row by row, over two unit vectors.
 
     Args:
         bank: n vectors.
         row: (m,) which of them.
-        queries: (q, d) float64 unit vectors.
+        units: (q, d) float64 unit vectors.
         query: (m,) which of them.
 
     Returns:
-        (m,) float64; of a pair the same bits, whatever the other pairs are.
+        (m,) float64; of a pair the same bits, whatever the other pairs and the device are.
     """
-    similarity = np.empty(len(row))
-    vectors, units = shared(bank.vectors), torch.from_numpy(queries)
-    norms = torch.from_numpy(bank.norms[row])
-    products = torch.empty((_PAIRS, bank.dim), dtype=torch.float64)
-    for start in range(0, len(row), _PAIRS):
-        part = slice(start, start + _PAIRS)
-        rows, of = torch.from_numpy(row[part]), torch.from_numpy(query[part])
-        some = products[: len(rows)]
-        torch.div(vectors[rows], norms[part, None], out=some).mul_(units[of])
-        # NumPy adds a contiguous row in one order, which tests hold; torch's may hang on the shape.
-        np.add.reduce(some.numpy(), axis=1, out=similarity[part])
+    similarity = torch.empty(len(row), dtype=torch.float64, device=row.device)
+    for part in _parts(row):
+        terms = bank[row[part]].double().mul_(units[query[part]])
+        similarity[part] = sum_rows(terms)
     return similarity
 
 
 def single_similarity(
-    bank: UnitRows,
-    row: NDArray[np.int64],
-    queries: NDArray[np.float64],
-    query: NDArray[np.int64],
-) -> NDArray[np.float32]:
-    """The same in float32, within `float32_pairwise` of it."""
-    similarity = np.empty(len(row), np.float32)
-    vectors, units = shared(bank.vectors), torch.from_numpy(queries.astype(np.float32))
-    norms = bank.norms[row]
-    products = torch.empty((_PAIRS, bank.dim), dtype=torch.float32)
-    for start in range(0, len(row), _PAIRS):
-        part = slice(start, start + _PAIRS)
-        rows, of = torch.from_numpy(row[part]), torch.from_numpy(query[part])
-        some = to_unit_length(vectors[rows], norms[part], out=products[: len(rows)])
-        np.add.reduce(some.mul_(units[of]).numpy(), axis=1, out=similarity[part])
+    bank: UnitRows, row: torch.Tensor, units: torch.Tensor, query: torch.Tensor
+) -> torch.Tensor:
+    """The same in float32, (m,), within `float32_pairwise` of it."""
+    similarity = torch.empty(len(row), device=row.device)
+    single = units.float()
+    for part in _parts(row):
+        similarity[part] = sum_rows(bank[row[part]].single().mul_(single[query[part]]))
     return similarity
+
+
+def _parts(row: torch.Tensor) -> list[slice]:
+    size = _PAIRS[row.device.type]
+    return [slice(start, start + size) for start in range(0, len(row), size)]

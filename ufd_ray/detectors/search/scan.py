@@ -9,7 +9,8 @@ a row that lies below it is none of the nearest. Floors rise as the pass goes on
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -17,14 +18,9 @@ import torch
 from ufd_ray.detectors.search.candidates import Candidates
 from ufd_ray.detectors.search.coarse_rows import GROUP, INTEGERS, CoarseQueries, CoarseRows, Tile
 from ufd_ray.detectors.search.pool import MOST, Pool
-from ufd_ray.detectors.search.products import Products, bounded_products
+from ufd_ray.detectors.search.products import Products
 from ufd_ray.detectors.search.rounding import UNIT_ROUNDOFF
 
-_MOST_AT_ONCE = 2**21
-"""Products of one tile that are looked at closer; where there are more, crowded queries go."""
-_MOST_WAITING = 250_000
-"""Candidates of each block of queries that wait for higher floors. With those of one tile they
-bound what a scan holds beside the tile's products."""
 _GROUPS_TOGETHER = 16
 
 
@@ -42,49 +38,90 @@ def scan(
         Of every part the candidates of those of its queries that are not crowded.
     """
     blocks = [(queries[part], pool) for part, pool in pools]
-    products = Products()
-    with bounded_products(queries.vectors.device):
-        for number, tile in enumerate(coarse.tiles(), start=1):
-            for block, pool in blocks:
-                pool.add(_candidates(tile, block, pool, products))
-                # Whenever the scan has doubled: then no floor is staler than by a factor of two.
-                if number & (number - 1) == 0 or len(pool) > _MOST_WAITING:
-                    pool.raise_floors()
+    numbered = enumerate(coarse.tiles(), start=1)
+    work = ((number, tile, *block) for number, tile in numbered for block in blocks)
+    for (number, tile, some, pool), products in _multiplied(work):
+        pool.add(_candidates(tile, some, pool, products))
+        # Whenever the scan has doubled: then no floor is staler than by a factor of two.
+        if number & (number - 1) == 0 or pool.is_full:
+            pool.raise_floors()
     return [pool.raise_floors() for _, pool in pools]
 
 
-def _candidates(tile: Tile, queries: CoarseQueries, pool: Pool, multiply: Products) -> Candidates:
-    products = multiply(tile.vectors, queries.vectors)
-    width = _rows_a_group(len(tile.rows), pool.most_wanted)
-    groups = products.view(-1, width, len(queries.vectors))
+_Work = tuple[int, Tile, CoarseQueries, Pool]
+
+
+def _multiplied(work: Iterator[_Work]) -> Iterator[tuple[_Work, _Grouped]]:
+    """Products of all tiles and blocks, one after the other.
+
+    A GPU has the next one to do while this one's candidates are asked for.
+    """
+    buffers: list[Products] = []
+    waiting: deque[tuple[_Work, _Grouped]] = deque()
+    for place, one in enumerate(work):
+        _, tile, queries, pool = one
+        ahead = 1 if tile.vectors.device.type == "cuda" else 0
+        if len(buffers) <= ahead:
+            buffers.append(Products())
+        products = buffers[place % (ahead + 1)](tile.vectors, queries.vectors)
+        width = _rows_a_group(len(tile.rows), pool.most_wanted)
+        waiting.append((one, _Grouped(products.view(-1, width, len(queries.vectors)))))
+        if len(waiting) > ahead:
+            yield waiting.popleft()
+    yield from waiting
+
+
+class _Grouped:
+    """Products of a tile and a block.
+
+    Attributes:
+        values: (g, w, q): of g groups of w rows with q queries.
+        largest: (g, q) integers: bits of the largest of each group.
+    """
+
+    def __init__(self, values: torch.Tensor) -> None:
+        self.values = values
+        # As integers, the bits of floating-point numbers are in order, but for negative ones. What
+        # comes out is the largest product of a group or, if all are negative, one of them.
+        self.largest = values.view(INTEGERS[values.element_size()]).amax(dim=1)
+
+
+def _candidates(tile: Tile, queries: CoarseQueries, pool: Pool, products: _Grouped) -> Candidates:
+    values, largest = products.values, products.largest
+    width = values.shape[1]
     offset = tile.offset.view(-1, width)
-    # As integers, the bits of floating-point numbers are in order, but for negative ones. What
-    # comes out is the largest product of a group or, if all are negative, one of them.
-    largest = groups.view(INTEGERS[products.element_size()]).amax(dim=1)
     slack, roundoff = tile.slack(queries), tile.roundoff
     if not pool.has_started(tile.label):
-        value = largest[: -(-len(tile.rows) // width)].view(products.dtype).float()
+        value = largest[: -(-len(tile.rows) // width)].view(values.dtype).float()
         certain = value - roundoff * value.abs() + offset[: len(value), -1:]
         pool.start(tile.label, certain + (queries.offset - slack))
-    reach = torch.from_numpy(pool.reach(tile.label)).to(slack.device)
-    group, query = _reached(largest, offset[:, 0], reach - queries.offset - slack, tile)
-    if len(query) * width > _MOST_AT_ONCE:
+    reach = pool.reach(tile.label)
+    most = queries.offset + slack
+    group, query = _reached(largest, offset[:, 0], reach - most, tile)
+    if len(query) * width > MOST * len(slack):  # more than all pools hold
         crowded = torch.bincount(query, minlength=len(slack)) * width > MOST
-        pool.drop(crowded.cpu().numpy())
-        group, query = group[~crowded[query]], query[~crowded[query]]
-    value = groups[group, :, query].float()
-    centre = value + offset[group] + queries.offset[query, None]
-    spread = roundoff * value.abs() + slack[query, None]
-    high = centre + spread
-    row = group[:, None] * width + torch.arange(width, device=group.device)
-    kept = (high >= reach[query, None]) & (row < len(tile.rows))
-    which = kept.nonzero(as_tuple=True)
+        pool.drop(crowded)
+        reach = pool.reach(tile.label)
+        places = (~crowded[query]).nonzero().view(-1)
+        group, query = group[places], query[places]
+    value = values[group, :, query].float()
+    high = torch.add(value, value.abs(), alpha=roundoff) if roundoff else value.clone()
+    high += offset.index_select(0, group)
+    high += most.index_select(0, query)[:, None]
+    kept = high >= reach.index_select(0, query)[:, None]
+    if len(tile.rows) < len(tile.vectors):  # the last row stands there again and again
+        row = group[:, None] * width + torch.arange(width, device=group.device)
+        kept &= row < len(tile.rows)
+    which, place = kept.nonzero(as_tuple=True)
+    group, query = group.index_select(0, which), query.index_select(0, which)
+    value, high = value[which, place], high[which, place]
+    spread = torch.add(slack.index_select(0, query), value.abs(), alpha=roundoff)
     return Candidates(
-        query[which[0]].cpu().numpy(),
-        tile.rows[row[which].cpu().numpy()],
-        np.full(len(which[0]), tile.label, np.int8),
-        (centre - spread)[which].cpu().numpy(),
-        high[which].cpu().numpy(),
+        query,
+        tile.rows.index_select(0, group * width + place),
+        torch.full((len(which),), tile.label, dtype=torch.int8, device=group.device),
+        torch.sub(high, spread, alpha=2),
+        high,
     )
 
 

@@ -2,64 +2,99 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-_CHUNK = 2048
+from ufd_ray.detectors.search.held import Held, shared
+from ufd_ray.detectors.search.row_sums import sum_rows
+
+_CHUNK = {"cpu": 2048, "cuda": 65536}
 """Rows whose float64 copies are in memory at a time."""
 _SAFE_NORMS = (1e-30, 1e30)
 """Between these, a row's scale is a normal number of float32."""
 
 
+@dataclass(frozen=True, eq=False)
 class UnitRows:
     """Vectors seen as unit vectors: the vectors are not copied.
 
-    Args:
-        vectors: (n, d) float32 or float16, finite and nowhere zero where they are asked for.
-
     Attributes:
-        vectors: (n, d), C-contiguous.
+        vectors: (n, d) float32 or float16, finite and nowhere zero where they are asked for.
         norms: (n,) float64; zero for a zero vector, not finite for a row that is not finite.
     """
 
-    def __init__(self, vectors: NDArray[np.float32] | NDArray[np.float16]) -> None:
-        # Sums run along contiguous rows only: then a row's sum does not depend on its neighbours.
-        self.vectors = np.ascontiguousarray(vectors)
-        self.norms: NDArray[np.float64] = np.empty(len(vectors))
-        for start in range(0, len(vectors), _CHUNK):
-            chunk = self.vectors[start : start + _CHUNK].astype(np.float64)
-            self.norms[start : start + _CHUNK] = np.sqrt((chunk * chunk).sum(axis=1))
+    vectors: torch.Tensor
+    norms: torch.Tensor
+
+    @classmethod
+    def of(cls, vectors: torch.Tensor) -> UnitRows:
+        """See vectors, (n, d) float32 or float16, as unit vectors."""
+        squares = torch.empty(len(vectors), dtype=torch.float64, device=vectors.device)
+        for part in chunks(len(vectors), vectors.device):
+            chunk = vectors[part].double()
+            squares[part] = sum_rows(chunk.mul_(chunk))
+        # NumPy's root is rounded as IEEE 754 wants it, and the same everywhere; torch's is not.
+        norms = torch.from_numpy(np.sqrt(squares.cpu().numpy())).to(vectors.device)
+        return cls(vectors, norms)
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def __getitem__(self, rows: slice | torch.Tensor) -> UnitRows:
+        return UnitRows(self.vectors[rows], self.norms[rows])
 
     @property
     def dim(self) -> int:
         """Numbers in a vector."""
         return int(self.vectors.shape[1])
 
-    def double(self, rows: slice | NDArray[np.int64]) -> NDArray[np.float64]:
-        """Rows as unit vectors (m, d) float64: what similarity is defined by."""
-        return self.vectors[rows].astype(np.float64) / self.norms[rows, None]
+    def double(self) -> torch.Tensor:
+        """The unit vectors, (n, d) float64: what similarity is defined by."""
+        return torch.div(self.vectors, self.norms[:, None])
+
+    def single(self) -> torch.Tensor:
+        """The same in float32, (n, d), with three roundings at most."""
+        low, high = _SAFE_NORMS
+        if len(self) and bool(((self.norms < low) | (self.norms > high)).any()):
+            return self.double().float()
+        return self.vectors * (1.0 / self.norms).float()[:, None]
 
 
-def to_unit_length(
-    vectors: torch.Tensor, norms: NDArray[np.float64], out: torch.Tensor
-) -> torch.Tensor:
-    """Write vectors into `out` as unit vectors in float32, with three roundings at most."""
-    low, high = _SAFE_NORMS
-    if len(norms) and (norms.min() < low or norms.max() > high):
-        return out.copy_(vectors.double().div_(torch.from_numpy(norms)[:, None]))
-    scale = torch.from_numpy((1.0 / norms).astype(np.float32))
-    return torch.mul(vectors, scale[:, None], out=out)
+class StoredRows:
+    """Unit vectors that are kept, and used on any device.
+
+    Args:
+        vectors: (n, d) float32 or float16.
+    """
+
+    def __init__(self, vectors: NDArray[np.float32] | NDArray[np.float16]) -> None:
+        # Sums run along contiguous rows only: then a row's sum does not depend on its neighbours.
+        self._vectors = Held(np.ascontiguousarray(vectors))
+        self._norms = Held(UnitRows.of(shared(self._vectors.array)).norms.numpy())
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a vector."""
+        return int(self._vectors.array.shape[1])
+
+    @property
+    def norms(self) -> NDArray[np.float64]:
+        """(n,) float64, as those of `UnitRows`."""
+        norms: NDArray[np.float64] = self._norms.array
+        return norms
+
+    def on(self, device: torch.device) -> UnitRows:
+        """Those on a device."""
+        return UnitRows(self._vectors.on(device), self._norms.on(device))
 
 
-def shared(array: NDArray[Any]) -> torch.Tensor:
-    """A tensor over an array's memory, which may be read-only; nobody writes to it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(array)
+def chunks(num_rows: int, device: torch.device) -> list[slice]:
+    """Parts of so many rows that are in memory in float64 one after the other."""
+    size = _CHUNK[device.type]
+    return [slice(start, min(start + size, num_rows)) for start in range(0, num_rows, size)]

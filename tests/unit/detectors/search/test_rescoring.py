@@ -4,22 +4,30 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 
-from tests.unit.detectors.search_cases import cone, scaled_copies
+from tests.unit.detectors.search_cases import DEVICES, cone, scaled_copies
 from ufd_ray.detectors.search import UnitRows
 from ufd_ray.detectors.search.rescoring import exact_similarity, single_similarity
 from ufd_ray.detectors.search.rounding import float32_pairwise
+from ufd_ray.detectors.search.row_sums import _pairwise, sum_rows
 
 
+def seen(rows: NDArray[Any], device: str = "cpu") -> UnitRows:
+    return UnitRows.of(torch.from_numpy(rows).to(device))
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dim", [1, 7, 127, 129, 768, 1000, 4096])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
-def test_float32_sums_keep_their_bound(dim: int, dtype: Any) -> None:
+def test_float32_sums_keep_their_bound(dim: int, dtype: Any, device: str) -> None:
     rng = np.random.default_rng(dim)
-    bank = UnitRows(cone(rng, 60, dim, 0.9).astype(dtype))
-    units = bank.double(slice(None))
-    row, query = (grid.reshape(-1) for grid in np.indices((60, 60)))
-    exact = exact_similarity(bank, row, units, query)
-    off = np.abs(single_similarity(bank, row, units, query) - exact)
+    bank = seen(cone(rng, 60, dim, 0.9).astype(dtype), device)
+    grids = np.indices((60, 60)).reshape(2, -1)
+    row, query = (torch.from_numpy(grid).to(device) for grid in grids)
+    exact = exact_similarity(bank, row, bank.double(), query)
+    off = (single_similarity(bank, row, bank.double(), query) - exact).abs()
     assert off.max() <= float32_pairwise(dim) < 4e-6
 
 
@@ -27,20 +35,32 @@ def test_lengths_near_the_ends_of_float32() -> None:
     rng = np.random.default_rng(0)
     rows = scaled_copies(rng)
     rows[0], rows[1], rows[2] = 3e38, 1e-38, 2e-44
-    bank = UnitRows(rows)
-    units = bank.double(slice(0, 300))
-    row, query = np.arange(300), np.arange(300)
-    np.testing.assert_allclose(exact_similarity(bank, row, units, query), 1, rtol=1e-15)
-    np.testing.assert_allclose(single_similarity(bank, row, units, query), 1, atol=4e-6)
+    bank, same = seen(rows[:300]), torch.arange(300)
+    found = exact_similarity(bank, same, bank.double(), same)
+    np.testing.assert_allclose(found, 1, rtol=1e-15)
+    np.testing.assert_allclose(single_similarity(bank, same, bank.double(), same), 1, atol=4e-6)
 
 
-def test_a_pair_has_the_same_bits_in_any_company() -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_pair_has_the_same_bits_in_any_company(device: str) -> None:
     rng = np.random.default_rng(1)
-    bank = UnitRows(cone(rng, 900, 100, 0.6))
-    units = bank.double(slice(0, 50))
+    rows = cone(rng, 900, 100, 0.6)
+    units = rows.astype(np.float64) / np.sqrt((rows.astype(np.float64) ** 2).sum(axis=1))[:, None]
     row, query = rng.integers(0, 900, 3000), rng.integers(0, 50, 3000)
-    together = exact_similarity(bank, row, units, query)
+    bank = seen(rows, device)
+    pairs = (torch.from_numpy(numbers).to(device) for numbers in (row, query))
+    where, of = pairs
+    together = exact_similarity(bank, where, bank[:50].double(), of)
     expected = [
-        float((bank.double([r]) * units[q]).sum(axis=1)[0]) for r, q in zip(row, query, strict=True)
+        float((units[r : r + 1] * units[q]).sum(axis=1)[0]) for r, q in zip(row, query, strict=True)
     ]
     assert together.tolist() == expected
+
+
+@pytest.mark.parametrize("num", [*range(1, 18), 127, 128, 129, 136, 255, 256, 257, 768, 1000, 4097])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_gpu_adds_in_the_order_of_numpy(num: int, dtype: torch.dtype) -> None:
+    terms = torch.from_numpy(np.random.default_rng(num).normal(size=(40, num))).to(dtype)
+    expected = terms.numpy().sum(axis=1)
+    np.testing.assert_array_equal(sum_rows(terms), expected)
+    np.testing.assert_array_equal(_pairwise(terms), expected)

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from tests.unit.detectors.search_cases import (
+    DEVICES,
     assert_equal,
     brute_force,
     cone,
@@ -18,7 +19,7 @@ from ufd_ray.detectors import NeighborSearch
 from ufd_ray.detectors.search import (
     CentredRows,
     SingleRows,
-    UnitRows,
+    StoredRows,
     coarse_rows,
     nearest_rows,
     pool,
@@ -27,37 +28,43 @@ from ufd_ray.detectors.search import rounding as rounding_module
 from ufd_ray.detectors.search.coarse_rows import GROUP, Tile, in_turns
 from ufd_ray.detectors.search.products import Products, bounded_products
 
-CPU = torch.device("cpu")
 PRECISIONS = [None, torch.float32, torch.bfloat16, torch.float16]
 """None: the bank's own rows, in float32."""
 
 
 def coarse(
-    bank: UnitRows, labels: NDArray[Any], precision: torch.dtype | None
+    bank: StoredRows, labels: NDArray[Any], precision: torch.dtype | None, device: str = "cpu"
 ) -> SingleRows | CentredRows:
     if precision is None:
-        return SingleRows(bank, labels, CPU)
-    return CentredRows(bank, labels, precision, CPU)
+        return SingleRows(bank, labels, torch.device(device))
+    return CentredRows(bank, labels, precision, torch.device(device))
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize(("dim", "cosine"), [(1, 0.7), (24, 0.5), (768, 0.8), (2048, 0.6)])
 def test_no_similarity_lies_outside_its_bounds(
-    precision: torch.dtype | None, dim: int, cosine: float, monkeypatch: pytest.MonkeyPatch
+    precision: torch.dtype | None,
+    dim: int,
+    cosine: float,
+    device: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(coarse_rows, "TILE_BYTES", 256)
     rng = np.random.default_rng(dim)
-    bank = UnitRows(np.concatenate([cone(rng, 150, dim, cosine), rng.normal(size=(50, dim))]))
-    units = bank.double(slice(100, 200))
-    rows = coarse(bank, np.arange(200) % 2, precision)
-    queries, seen, used = rows.prepare(units), [], []
-    with bounded_products(CPU):
+    bank = StoredRows(
+        np.concatenate([cone(rng, 150, dim, cosine), rng.normal(size=(50, dim))]).astype(np.float32)
+    )
+    units = bank.on(torch.device(device)).double()
+    rows = coarse(bank, np.arange(200) % 2, precision, device)
+    queries, seen, used = rows.prepare(units[100:]), [], []
+    with bounded_products(torch.device(device)):
         for tile in rows.tiles():
             products = Products()(tile.vectors, queries.vectors).float()[: len(tile.rows)]
             found = products + tile.offset[: len(tile.rows), None] + queries.offset
             allowed = tile.slack(queries) + tile.roundoff * products.abs()
-            off = (found.double().numpy() - bank.double(tile.rows) @ units.T).__abs__()
-            used.append((off / allowed.numpy()).max())
+            off = (found.double() - units[tile.rows] @ units[100:].T).abs()
+            used.append(float((off / allowed).max()))
             seen.extend(tile.rows.tolist())
     assert sorted(seen) == list(range(200))
     assert max(used) <= 1
@@ -71,7 +78,7 @@ def test_a_tile_tells_the_truth_of_its_rows(
 ) -> None:
     monkeypatch.setattr(coarse_rows, "TILE_BYTES", 256)
     rng = np.random.default_rng(3)
-    bank, labels = UnitRows(cone(rng, 300, 40, 0.6)), (np.arange(300) % 5 == 0).astype(np.int8)
+    bank, labels = StoredRows(cone(rng, 300, 40, 0.6)), (np.arange(300) % 5 == 0).astype(np.int8)
     for tile in coarse(bank, labels, precision).tiles():
         assert (labels[tile.rows] == tile.label).all()
         assert len(tile.vectors) % GROUP == 0 < len(tile.rows) <= len(tile.vectors)
@@ -93,14 +100,16 @@ def test_how_the_work_is_cut_never_matters(half: bool, monkeypatch: pytest.Monke
     labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
     whole = NeighborSearch(bank, labels, ids, half=half).search(bank[500:700], 7)
     for target, value in {
-        "neighbors.QUERIES_A_PASS": 150,
-        "search.nearest_rows.BLOCK": 13,
+        "neighbors.QUERIES_A_PASS": {"cpu": 150},
+        "search.threads._FEWEST": 40,
+        "search.nearest_rows.BLOCK": {"cpu": 13},
         "search.coarse_rows.TILE_BYTES": 128,
-        "search.scan._MOST_WAITING": 50,
-        "search.scan._MOST_AT_ONCE": 500,
+        "search.pool._WAITING": 4,
         "search.pool.MOST": 20,
+        "search.scan.MOST": 20,
         "search.streaming._QUERIES": 5,
-        "search.rescoring._PAIRS": 3,
+        "search.rescoring._PAIRS": {"cpu": 3},
+        "search.unit_rows._CHUNK": {"cpu": 7},
     }.items():
         monkeypatch.setattr(f"ufd_ray.detectors.{target}", value)
     cut = NeighborSearch(bank, labels, ids, half=half).search(bank[500:700], 7)
@@ -151,7 +160,7 @@ def test_memory_does_not_grow_with_queries_times_rows(monkeypatch: pytest.Monkey
     rng = np.random.default_rng(6)
     bank, queries = cone(rng, 2000, 32, 0.6), cone(rng, 300, 32, 0.6)
     monkeypatch.setattr(coarse_rows, "TILE_BYTES", 1024)
-    monkeypatch.setattr(nearest_rows, "BLOCK", 64)
+    monkeypatch.setattr(nearest_rows, "BLOCK", {"cpu": 64})
     sizes, honest = [], Products.__call__
 
     def watched(*arguments: Any) -> torch.Tensor:
