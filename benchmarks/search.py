@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from search_cuda import Cuvs, FaissGpu, HalfTopk
+from search_cuda import Cuvs, FaissGpu, HalfTopk, ScanAlone
 from search_data import Bank, Floats, make_bank, make_queries
 from search_peers import Build, Faiss, Method, Ours, Rows, ScikitLearn, nearest_by_float64
 from search_product import Product
@@ -49,6 +49,7 @@ ON_CPU: dict[str, Build] = {
 }
 ON_CUDA: dict[str, Build] = {
     "ours": partial(Ours, device="cuda"),
+    "scan": ScanAlone,
     "topk": HalfTopk,
     "faiss": FaissGpu,
     "cuvs": Cuvs,

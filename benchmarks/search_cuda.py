@@ -9,7 +9,32 @@ import torch
 from search_data import Bank, Floats
 from search_peers import Rows, Search
 
+from ufd_ray.detectors.search import CentredRows, StoredRows, UnitRows, bounded_products
+from ufd_ray.detectors.search.floors import Floors
+from ufd_ray.detectors.search.pool import Pool
+from ufd_ray.detectors.search.scan import scan
+
 TILE_QUERIES = 1024
+CUDA = torch.device("cuda")
+
+
+class ScanAlone(Search):
+    """Ours without what follows the scan: every row that may be wanted, on the GPU, unordered."""
+
+    def __init__(self, bank: Bank) -> None:
+        super().__init__()
+        rows = StoredRows(bank.vectors)
+        self._coarse = CentredRows(rows, bank.labels, torch.float16, CUDA)
+
+    def search(self, queries: Floats, k: int) -> None:
+        units = UnitRows.of(torch.from_numpy(queries).to(CUDA)).double()
+        pool = Pool(Floors.unknown(len(units), k, CUDA), k, None)
+        with bounded_products(CUDA):
+            [found] = scan(
+                self._coarse, self._coarse.prepare(units), [(slice(0, len(units)), pool)]
+            )
+        torch.cuda.synchronize()
+        self.notes = {"candidates a query": round(len(found) / len(queries), 1)}
 
 
 class HalfTopk(Search):

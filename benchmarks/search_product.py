@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from search_data import Bank, Floats
 
-TILE_ROWS = (1024, 2048, 4096, 8192)
-TRY_ROWS = max(TILE_ROWS)
-"""Rows of the bank on which tiles are compared."""
+TILE_ROWS = {"cpu": (1024, 2048, 4096, 8192), "cuda": (65536, 32768, 16384, 8192)}
+"""On the largest of them tiles are compared."""
 TRIES = 3
 TUNING_S = 5.0
 """Seconds after which no further tiles are tried, for each bank and number of queries."""
@@ -86,8 +85,10 @@ class Product:
     def prepare(self, queries: Floats) -> None:
         self._tiles, self._out = [], self._bank.new_empty(0)  # before there are others
         num_rows, num_queries = len(self._bank), len(queries)
-        some, cast = self._bank[:TRY_ROWS], self._cast(queries)
-        took, layout = fastest(_tilings(num_rows, num_queries), some, cast, TRIES, TUNING_S)
+        tile_rows = TILE_ROWS[self._bank.device.type]
+        some, cast = self._bank[: max(tile_rows)], self._cast(queries)
+        tilings = _tilings(tile_rows, num_rows, num_queries)
+        took, layout = fastest(tilings, some, cast, TRIES, TUNING_S)
         result_bytes = num_rows * num_queries * self._bank.element_size()
         expected = took * num_rows / len(some)
         if result_bytes <= WHOLE_BYTES and expected <= WHOLE_S:
@@ -109,10 +110,10 @@ class Product:
         return torch.from_numpy(queries).to(self._bank.device, self._bank.dtype)
 
 
-def _tilings(num_rows: int, num_queries: int) -> Iterator[Layout]:
+def _tilings(tile_rows: Sequence[int], num_rows: int, num_queries: int) -> Iterator[Layout]:
     """The likeliest first, as the time to try them may run out."""
     for queries in dict.fromkeys((min(num_queries, 1024), num_queries)):
-        for rows in TILE_ROWS:
+        for rows in tile_rows:
             for bank_first in (False, True):
                 for copied in (False, True):
                     yield Layout(bank_first, copied, min(rows, num_rows), queries)

@@ -62,12 +62,15 @@ class Figure:
         what = f"{self.bank:,} rows, {self.queries:,} queries, k {self.k or '-'}: {self.method:11}"
         if self.left_out:
             return f"{what} left out: {self.left_out}"
-        spread = f"{min(self.seconds):.2f} to {max(self.seconds):.2f}, {len(self.seconds)} turns"
+        took = [
+            _time(seconds) for seconds in (self.median or 0, min(self.seconds), max(self.seconds))
+        ]
+        spread = f"{took[1]} to {took[2]}, {len(self.seconds)} turns"
         others = "".join(f", {name} {value}" for name, value in self.notes.items())
         if self.differing is not None:
             others += f", other rows than ours in {self.differing[0]:,} places"
             others += f" (other sets for {self.differing[1]:,} queries)"
-        return f"{what} {self.median:.2f} s ({spread}), {self.gflops:.0f} GFLOP/s{others}"
+        return f"{what} {took[0]} ({spread}), {self.gflops:.0f} GFLOP/s{others}"
 
 
 def machine(device: str, threads: int) -> dict[str, Any]:
@@ -146,7 +149,11 @@ def remarks(figures: Sequence[Figure]) -> Iterator[str]:
 def _cell(figure: Figure | None) -> str:
     if figure is None or figure.left_out:
         return "left out" if figure else ""
-    return f"{figure.median:.2f} s ({figure.gflops:.0f})"
+    return f"{_time(figure.median or 0)} ({figure.gflops:.0f})"
+
+
+def _time(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f} ms" if seconds < 0.1 else f"{seconds:.2f} s"
 
 
 def plot(figures: Sequence[Figure], path: Path) -> None:

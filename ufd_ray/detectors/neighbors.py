@@ -75,8 +75,8 @@ class NeighborSearch:
 
     Raises:
         ValueError: shapes or dtypes do not fit.
-        StorageError: an embedding is zero or not finite, or a label is neither 0 nor 1: the bank
-            is unusable. The first such image is named.
+        StorageError: an embedding is zero or not finite, a label is neither 0 nor 1, or two rows of
+            a label have the same image_id: the bank is unusable. The first such image is named.
     """
 
     def __init__(
@@ -201,9 +201,16 @@ def rank_of(
 
     Returns:
         (n,) int64.
+
+    Raises:
+        StorageError: two rows of a label have the same image_id: nothing would decide between them.
     """
+    labels, names = np.asarray(labels), np.asarray(image_ids, dtype=np.str_)
+    order = np.lexsort((names, labels))
+    again = (names[order][1:] == names[order][:-1]) & (labels[order][1:] == labels[order][:-1])
+    _refuse_bank(again, names[order][1:], "the image_id of another of its label")
     rank = np.empty(len(labels), np.int64)
-    rank[np.lexsort((np.asarray(image_ids, dtype=np.str_), labels))] = np.arange(len(labels))
+    rank[order] = np.arange(len(labels))
     return rank
 
 

@@ -305,6 +305,13 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         search.search(np.ones(2, np.float32), 1)
 
 
+def test_nothing_decides_between_two_rows_of_one_name() -> None:
+    rows = np.eye(4, dtype=np.float32)
+    with pytest.raises(StorageError, match="image b has the image_id of another of its label"):
+        NeighborSearch(rows, np.array([0, 1, 1, 1]), ["a", "b", "c", "b"])
+    NeighborSearch(rows, np.array([0, 1, 0, 1]), ["a", "b", "b", "c"])  # labels decide
+
+
 def test_read_only_embeddings_are_not_copied() -> None:
     bank = np.eye(4, dtype=np.float32)
     bank.setflags(write=False)

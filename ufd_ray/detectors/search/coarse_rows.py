@@ -106,8 +106,9 @@ class SingleRows:
 
     def __init__(self, bank: StoredRows, labels: NDArray[np.integer], device: torch.device) -> None:
         self._bank = bank
-        self._rows = {label: np.flatnonzero(labels == label) for label in (REAL, FAKE)}
-        self._numbers = {label: Held(padded(rows)) for label, rows in self._rows.items()}
+        rows = {label: np.flatnonzero(labels == label) for label in (REAL, FAKE)}
+        self._counts = {label: len(numbers) for label, numbers in rows.items()}
+        self._rows = {label: Held(padded(numbers)) for label, numbers in rows.items()}
         self._device = device
         self._tile_rows = rows_a_tile(torch.float32, device)
 
@@ -121,9 +122,8 @@ class SingleRows:
     def tiles(self) -> Iterator[Tile]:
         """See `CoarseRows`."""
         stored = self._bank.on(self._device)
-        counts = {label: len(rows) for label, rows in self._rows.items()}
-        for label, start, stop in in_turns(counts, self._tile_rows):
-            numbers = self._numbers[label].on(self._device)[start : with_padding(start, stop)]
+        for label, start, stop in in_turns(self._counts, self._tile_rows):
+            numbers = self._rows[label].on(self._device)[start : with_padding(start, stop)]
             unit = stored[numbers].single()
             offset = torch.zeros(len(numbers), device=self._device)
             yield Tile(label, unit, numbers[: stop - start], offset, 1.0, 0.0)

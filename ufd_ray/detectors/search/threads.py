@@ -16,6 +16,8 @@ from threadpoolctl import ThreadpoolController
 
 _FEWEST = 128
 """Queries of a thread: with fewer, products are no longer fast."""
+_MOST = 4
+"""Threads: one at a time can tell torch what to do. Each has several cores where there are more."""
 
 T = TypeVar("T")
 
@@ -32,7 +34,7 @@ def side_by_side(
         device: where the work is done; a GPU is kept busy by one thread.
     """
     cores = torch.get_num_threads()
-    threads = max(1, min(cores, num_queries // _FEWEST)) if device.type == "cpu" else 1
+    threads = max(1, min(cores, _MOST, num_queries // _FEWEST)) if device.type == "cpu" else 1
     rounds = max(1, -(-num_queries // most))
     size = max(1, -(-num_queries // (threads * rounds)))
     parts = [slice(start, min(start + size, num_queries)) for start in range(0, num_queries, size)]
