@@ -10,9 +10,16 @@ import pytest
 from numpy.typing import NDArray
 
 from ufd_ray.detectors import Neighbors
+from ufd_ray.detectors.search import coarse_rows
 
 Matrix = NDArray[np.float32] | NDArray[np.float16]
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
+
+
+def small_tiles(monkeypatch: pytest.MonkeyPatch, num_bytes: int) -> None:
+    """So many bytes of a query's products to a tile, however few queries there are."""
+    monkeypatch.setattr(coarse_rows, "TILE_BYTES", num_bytes)
+    monkeypatch.setattr(coarse_rows, "TILE_PRODUCTS", {"cpu": 0, "cuda": 0})
 
 
 def names(rng: np.random.Generator, n: int) -> NDArray[np.str_]:

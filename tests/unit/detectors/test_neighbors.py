@@ -17,6 +17,7 @@ from tests.unit.detectors.search_cases import (
     cone,
     names,
     near_duplicates,
+    small_tiles,
 )
 from ufd_ray.detectors import (
     Neighbors,
@@ -28,7 +29,7 @@ from ufd_ray.detectors import (
     search_bytes,
     vote,
 )
-from ufd_ray.detectors.search import coarse_rows, pool
+from ufd_ray.detectors.search import pool
 from ufd_ray.errors import StorageError
 
 
@@ -39,7 +40,7 @@ from ufd_ray.errors import StorageError
 def test_search_equals_float64_brute_force(
     make: Any, dtype: Any, half: bool, k: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coarse_rows, "TILE_BYTES", 384)  # several tiles, the last one partial
+    small_tiles(monkeypatch, 384)  # several, the last one partial
     rng = np.random.default_rng(k)
     bank = make(rng)
     if dtype == np.float16:

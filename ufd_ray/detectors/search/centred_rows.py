@@ -22,6 +22,7 @@ from ufd_ray.detectors.search.coarse_rows import (
     CoarseQueries,
     Tile,
     in_turns,
+    least_tile,
     padded,
     rows_a_tile,
     with_padding,
@@ -52,7 +53,7 @@ class CentredRows:
     ) -> None:
         self._dtype = dtype
         self._device = device
-        self._tile_rows = rows_a_tile(dtype, device)
+        self._step = least_tile(dtype, device)
         rows = bank.on(_CPU)
         mean = _mean(rows)
         offset = torch.empty(len(rows), dtype=torch.float64)
@@ -71,15 +72,15 @@ class CentredRows:
             label: Held(np.empty((len(numbers), bank.dim), f"i{dtype.itemsize}"))
             for label, numbers in self._rows.items()
         }
-        self._bounds = {turn: self._fill(rows, mean, *turn) for turn in self._turns()}
-
-    def _turns(self) -> list[tuple[int, int, int]]:
-        return list(in_turns(self._counts, self._tile_rows))
+        self._bounds = {
+            (label, start): self._fill(rows, mean, label, start, stop)
+            for label, start, stop in in_turns(self._counts, self._step)
+        }
 
     def _fill(
         self, bank: UnitRows, mean: torch.Tensor, label: int, start: int, stop: int
     ) -> tuple[float, float]:
-        """Store a tile; the largest length of its rows, and of what rounding took from them."""
+        """Store some rows; their largest length, and the largest of what rounding took."""
         place = slice(start, with_padding(start, stop))
         numbers, bits = self._rows[label].on(_CPU)[place], self._bits[label].on(_CPU)[place]
         length = residual = 0.0
@@ -103,21 +104,24 @@ class CentredRows:
             (exact - rounded.double()).norm(dim=1).float(),
         )
 
-    def tiles(self) -> Iterator[Tile]:
+    def tiles(self, num_queries: int) -> Iterator[Tile]:
         """See `CoarseRows`."""
         rows, offset, bits = (
             {label: held.on(self._device) for label, held in column.items()}
             for column in (self._rows, self._offset, self._bits)
         )
-        for turn in self._turns():
-            label, start, stop = turn
+        tile_rows = rows_a_tile(self._dtype, self._device, num_queries)
+        for label, start, stop in in_turns(self._counts, tile_rows):
             place = slice(start, with_padding(start, stop))
+            steps = range(start, stop, self._step)
+            lengths, residuals = zip(*(self._bounds[label, step] for step in steps), strict=True)
             yield Tile(
                 label,
                 bits[label][place].view(self._dtype),
                 rows[label][start:stop],
                 offset[label][place],
-                *self._bounds[turn],
+                max(lengths),
+                max(residuals),
             )
 
 

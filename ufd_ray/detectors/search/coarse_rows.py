@@ -15,8 +15,12 @@ from ufd_ray.detectors.search.rounding import UNIT_ROUNDOFF, float32_sum
 from ufd_ray.detectors.search.unit_rows import StoredRows
 from ufd_ray.schema import FAKE, REAL
 
+BLOCK = {"cpu": 1024, "cuda": 8192}
+"""Queries in one matrix product, at most."""
 TILE_BYTES = 16384
 """Of a query's products with the rows of a tile: a processor's cache holds what 1,024 have."""
+TILE_PRODUCTS = {"cpu": 2**23, "cuda": 2**30}
+"""Bytes of products that a tile may have with all queries: with few queries it has more rows."""
 INTEGERS = {2: torch.int16, 4: torch.int32}
 """As which the bits of so many bytes are seen."""
 GROUP = 32
@@ -91,8 +95,11 @@ class CoarseRows(Protocol):
     def prepare(self, units: torch.Tensor) -> CoarseQueries:
         """Queries, (q, d) float64 unit vectors, for the products."""
 
-    def tiles(self) -> Iterator[Tile]:
-        """All rows, once each. The classes take turns, in proportion to their size."""
+    def tiles(self, num_queries: int) -> Iterator[Tile]:
+        """All rows, once each, in tiles that so many queries are multiplied with at a time.
+
+        The classes take turns, in proportion to their size.
+        """
 
 
 class SingleRows:
@@ -110,7 +117,6 @@ class SingleRows:
         self._counts = {label: len(numbers) for label, numbers in rows.items()}
         self._rows = {label: Held(padded(numbers)) for label, numbers in rows.items()}
         self._device = device
-        self._tile_rows = rows_a_tile(torch.float32, device)
 
     def prepare(self, units: torch.Tensor) -> CoarseQueries:
         """See `CoarseRows`."""
@@ -119,18 +125,26 @@ class SingleRows:
         # Their rounding is in `float32_sum`.
         return CoarseQueries(units.float(), nothing, ones, nothing)
 
-    def tiles(self) -> Iterator[Tile]:
+    def tiles(self, num_queries: int) -> Iterator[Tile]:
         """See `CoarseRows`."""
         stored = self._bank.on(self._device)
-        for label, start, stop in in_turns(self._counts, self._tile_rows):
+        tile_rows = rows_a_tile(torch.float32, self._device, num_queries)
+        for label, start, stop in in_turns(self._counts, tile_rows):
             numbers = self._rows[label].on(self._device)[start : with_padding(start, stop)]
             unit = stored[numbers].single()
             offset = torch.zeros(len(numbers), device=self._device)
             yield Tile(label, unit, numbers[: stop - start], offset, 1.0, 0.0)
 
 
-def rows_a_tile(dtype: torch.dtype, device: torch.device) -> int:
-    """Rows of the bank in one matrix product, a multiple of `GROUP`; a GPU wants more of them."""
+def rows_a_tile(dtype: torch.dtype, device: torch.device, num_queries: int) -> int:
+    """Rows of the bank in one matrix product: what the least tile has, or a multiple of it."""
+    least = least_tile(dtype, device)
+    bytes_each = least * max(1, num_queries) * dtype.itemsize
+    return least * max(1, TILE_PRODUCTS[device.type] // bytes_each)
+
+
+def least_tile(dtype: torch.dtype, device: torch.device) -> int:
+    """Rows that a tile has at least, a multiple of `GROUP`; a GPU wants more of them."""
     return TILE_BYTES // dtype.itemsize * (8 if device.type == "cuda" else 1)
 
 

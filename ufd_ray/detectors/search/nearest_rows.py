@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ufd_ray.detectors.search.candidates import Candidates, joined
-from ufd_ray.detectors.search.coarse_rows import CoarseRows
+from ufd_ray.detectors.search.coarse_rows import BLOCK, CoarseRows
 from ufd_ray.detectors.search.counts import SearchCounts
 from ufd_ray.detectors.search.floors import Floors
 from ufd_ray.detectors.search.held import Held
@@ -21,9 +21,6 @@ from ufd_ray.detectors.search.scan import scan
 from ufd_ray.detectors.search.streaming import search_streaming
 from ufd_ray.detectors.search.unit_rows import StoredRows, UnitRows
 from ufd_ray.schema import FAKE, REAL
-
-BLOCK = {"cpu": 1024, "cuda": 8192}
-"""Queries in one matrix product."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,8 @@ def scan(
         Of every part the candidates of those of its queries that are not crowded.
     """
     blocks = [(queries[part], pool) for part, pool in pools]
-    numbered = enumerate(coarse.tiles(), start=1)
+    together = max((len(block.vectors) for block, _ in blocks), default=0)
+    numbered = enumerate(coarse.tiles(together), start=1)
     work = ((number, tile, *block) for number, tile in numbered for block in blocks)
     for (number, tile, some, pool), products in _multiplied(work):
         pool.add(_candidates(tile, some, pool, products))

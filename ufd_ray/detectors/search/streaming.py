@@ -10,7 +10,7 @@ import math
 
 import torch
 
-from ufd_ray.detectors.search.coarse_rows import CoarseRows
+from ufd_ray.detectors.search.coarse_rows import BLOCK, CoarseRows
 from ufd_ray.detectors.search.floors import Floors
 from ufd_ray.detectors.search.pairs import Pairs, concatenate
 from ufd_ray.detectors.search.products import Products
@@ -18,7 +18,7 @@ from ufd_ray.detectors.search.rescoring import exact_similarity
 from ufd_ray.detectors.search.unit_rows import UnitRows
 
 _QUERIES = 64
-"""Queries in one product: every row of a tile may be a candidate of each."""
+"""Queries in one product: every row of a tile may be a candidate of each, so tiles are small."""
 
 
 def search_streaming(
@@ -69,7 +69,7 @@ def _search_some(
     joint = concatenate([], device)
     closest = torch.full((2, len(units)), -math.inf, dtype=torch.float64, device=device)
     queries, products = coarse.prepare(units), Products()
-    for tile in coarse.tiles():
+    for tile in coarse.tiles(BLOCK[device.type]):
         values = products(tile.vectors, queries.vectors) + tile.offset[:, None]
         reach = floors.of(tile.label) - queries.offset - tile.slack(queries)
         place, query = (values[: len(tile.rows)] >= reach).nonzero(as_tuple=True)

@@ -14,6 +14,7 @@ from tests.unit.detectors.search_cases import (
     cone,
     names,
     near_duplicates,
+    small_tiles,
 )
 from ufd_ray.detectors import NeighborSearch
 from ufd_ray.detectors.search import (
@@ -50,7 +51,7 @@ def test_no_similarity_lies_outside_its_bounds(
     device: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(coarse_rows, "TILE_BYTES", 256)
+    small_tiles(monkeypatch, 256)
     rng = np.random.default_rng(dim)
     bank = StoredRows(
         np.concatenate([cone(rng, 150, dim, cosine), rng.normal(size=(50, dim))]).astype(np.float32)
@@ -59,7 +60,7 @@ def test_no_similarity_lies_outside_its_bounds(
     rows = coarse(bank, np.arange(200) % 2, precision, device)
     queries, seen, used = rows.prepare(units[100:]), [], []
     with bounded_products(torch.device(device)):
-        for tile in rows.tiles():
+        for tile in rows.tiles(100):
             products = Products()(tile.vectors, queries.vectors).float()[: len(tile.rows)]
             found = products + tile.offset[: len(tile.rows), None] + queries.offset
             allowed = tile.slack(queries) + tile.roundoff * products.abs()
@@ -76,14 +77,29 @@ def test_no_similarity_lies_outside_its_bounds(
 def test_a_tile_tells_the_truth_of_its_rows(
     precision: torch.dtype | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coarse_rows, "TILE_BYTES", 256)
+    small_tiles(monkeypatch, 256)
     rng = np.random.default_rng(3)
     bank, labels = StoredRows(cone(rng, 300, 40, 0.6)), (np.arange(300) % 5 == 0).astype(np.int8)
-    for tile in coarse(bank, labels, precision).tiles():
+    for tile in coarse(bank, labels, precision).tiles(1):
         assert (labels[tile.rows] == tile.label).all()
         assert len(tile.vectors) % GROUP == 0 < len(tile.rows) <= len(tile.vectors)
         assert (tile.vectors[len(tile.rows) :] == tile.vectors[len(tile.rows) - 1]).all()
         assert (tile.offset[:-1] >= tile.offset[1:]).all()
+
+
+def test_few_queries_have_larger_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coarse_rows, "TILE_BYTES", 256)
+    monkeypatch.setattr(coarse_rows, "TILE_PRODUCTS", {"cpu": 256 * 12})
+    rng = np.random.default_rng(8)
+    bank, labels = StoredRows(cone(rng, 1000, 8, 0.6)), np.zeros(1000, np.int8)
+    for precision in PRECISIONS:
+        rows, least = coarse(bank, labels, precision), 128 if precision in PRECISIONS[2:] else 64
+        for num_queries, multiple in ((1, 12), (4, 3), (7, 1), (1024, 1)):
+            tiles = list(rows.tiles(num_queries))
+            assert len(tiles[0].rows) == min(1000, least * multiple)
+            assert sorted(torch.cat([tile.rows for tile in tiles]).tolist()) == list(range(1000))
+            longest = max(tile.length for tile in tiles)
+            assert longest == max(tile.length for tile in rows.tiles(1))
 
 
 def test_the_classes_take_turns() -> None:
@@ -104,6 +120,7 @@ def test_how_the_work_is_cut_never_matters(half: bool, monkeypatch: pytest.Monke
         "search.threads._FEWEST": 40,
         "search.nearest_rows.BLOCK": {"cpu": 13},
         "search.coarse_rows.TILE_BYTES": 128,
+        "search.coarse_rows.TILE_PRODUCTS": {"cpu": 0},
         "search.pool._WAITING": 4,
         "search.pool.MOST": 20,
         "search.scan.MOST": 20,
@@ -159,7 +176,7 @@ def test_half_precision_without_its_bounds_would_be_wrong(monkeypatch: pytest.Mo
 def test_memory_does_not_grow_with_queries_times_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(6)
     bank, queries = cone(rng, 2000, 32, 0.6), cone(rng, 300, 32, 0.6)
-    monkeypatch.setattr(coarse_rows, "TILE_BYTES", 1024)
+    small_tiles(monkeypatch, 1024)
     monkeypatch.setattr(nearest_rows, "BLOCK", {"cpu": 64})
     sizes, honest = [], Products.__call__
 
