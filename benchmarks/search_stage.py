@@ -3,7 +3,7 @@
 A bank on disk, queries in a Parquet file, and between them the search as a stage of Ray Data, with
 the bank whole on each machine or in shards. The wall time of two numbers of queries gives what a
 further query costs, and what a flow costs whatever it has to do (its workers' start, most of all).
-The same difference is taken of the bare search in this process, by turns with the stage, on the
+The same difference is taken of the bare search in this process, by turns with all stages, on the
 same threads. What the stage finds has to be what the bare search finds.
 """
 
@@ -105,30 +105,42 @@ def measure_stage(given: argparse.Namespace) -> None:
         store = 3 * search_bytes(num_rows, DIM, "float32") + 2**30
         ray.init("local", object_store_memory=store, include_dashboard=False, log_to_driver=False)
         cluster = join_cluster()
+        searches: dict[int, OpenSearch] = {}
+        opening: dict[int, float] = {}
         for num_shards in (0, *given.shards):
             begun = time.perf_counter()
-            opened = open_search(choose_plan(num_shards, info, cluster), info, HERE)
+            searches[num_shards] = opened = open_search(
+                choose_plan(num_shards, info, cluster), info, HERE
+            )
             flow(opened, query_file(folder, WARM_QUERIES), k)
-            opening = time.perf_counter() - begun
-            pairs: list[tuple[Times, Times]] = []
-            for _ in range(given.repeats):
-                staged, alone = Times(), Times()
-                for num in (few, many):
+            opening[num_shards] = time.perf_counter() - begun
+        alone: list[Times] = []
+        staged: dict[int, list[Times]] = {num_shards: [] for num_shards in searches}
+        for turn in range(given.repeats):
+            alone.append(Times())
+            for times in staged.values():
+                times.append(Times())
+            for num in (few, many):
+                begun = time.perf_counter()
+                bare.search(queries[:num], k)
+                alone[-1][num] = time.perf_counter() - begun
+                for num_shards, opened in searches.items():
                     begun = time.perf_counter()
                     found = flow(opened, query_file(folder, num), k)
-                    staged[num] = time.perf_counter() - begun
+                    staged[num_shards][-1][num] = time.perf_counter() - begun
                     if not np.array_equal(found, right[:num]):
                         raise SystemExit(f"the stage finds other rows ({num_shards} shards)")
-                    begun = time.perf_counter()
-                    bare.search(queries[:num], k)
-                    alone[num] = time.perf_counter() - begun
-                pairs.append((staged, alone))
+            print(f"turn {turn + 1}: bare {alone[-1]}", flush=True)
+            for num_shards, times in staged.items():
+                print(f"  {num_shards or 'no'} shards {times[-1]}", flush=True)
+        for num_shards, opened in searches.items():
             opened.close()
-            lines.append(row(num_shards, opening, pairs, few, many))
+            pairs = list(zip(staged[num_shards], alone, strict=True))
+            lines.append(row(num_shards, opening[num_shards], pairs, few, many))
             print(lines[-1], flush=True)
-            if given.output:
-                given.output.mkdir(parents=True, exist_ok=True)
-                (given.output / "stage.md").write_text("\n".join(lines) + "\n")
+        if given.output:
+            given.output.mkdir(parents=True, exist_ok=True)
+            (given.output / "stage.md").write_text("\n".join(lines) + "\n")
     ray.shutdown()
 
 
