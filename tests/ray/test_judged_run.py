@@ -96,7 +96,8 @@ def test_a_bank_in_parts_says_what_the_whole_says(judged: Judged, disk_run: Craw
         for run in (judged.run, disk_run.run)
     ]
     assert said[0] == said[1]
-    assert "search: sharded in 2 parts, as asked: the bank takes 1 MiB" in judged.run.ended.out
+    said_how = "search: sharded in 2 parts on cpu, as asked: the bank takes 1 MiB"
+    assert said_how in judged.run.ended.out
     for run, mode in ((judged.run, "sharded"), (disk_run.run, "replicated")):
         search, num_scored = run.json["search"], run.json["counts"]["by_status"]["scored"]
         assert (search["mode"], search["num_queries"]) == (mode, num_scored)

@@ -146,7 +146,7 @@ def test_what_changes_no_row_is_not_compared() -> None:
         | {"weights": "/w.pt", "output": "/elsewhere", "lease_s": 1, "fetch_attempts": 2}
         | {"reuse_embeddings": False, "bank": "/moved", "probe": "/moved"}
         | {"s3_requester_pays": True, "s3_kms_key": "alias/scores"}
-        | {"search": "sharded", "search_memory_mb": 1, "search_shards": 2}
+        | {"search": "sharded", "search_memory_mb": 1, "search_shards": 2, "search_device": "cpu"}
     )
     assert settings.fingerprint() == other.fingerprint()
 

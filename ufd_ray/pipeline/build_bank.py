@@ -26,6 +26,7 @@ from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
 from ufd_ray.pipeline.placement import Placement
 from ufd_ray.pipeline.progress import progress_lines, start_tally
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
+from ufd_ray.pipeline.searching import Encoding, choose_search_device, plan_on
 from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.schema import FAKE, REAL, REJECTS
 from ufd_ray.settings import BuildBankSettings
@@ -64,6 +65,8 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
     with our_errors_only():
         cluster = join_cluster()
         plan = plan_encoder(settings, spec, settings.preprocess, settings.dtype, cluster)
+        # Not beside the encoders: what they take of a GPU is free by then.
+        search_on = choose_search_device(settings.search_device, Encoding(plan.device), cluster)
         # Below the bank and under a name of its own: what a killed build left is never picked up.
         scratch = join_uri(settings.output, f"building-{new_run_id()}")
         manifest, parts = join_uri(scratch, "manifest"), join_uri(scratch, "parts")
@@ -87,6 +90,7 @@ def build_bank(settings: BuildBankSettings) -> Outcome:
                 found = find_evidence(
                     settings,
                     info,
+                    plan_on(search_on, settings, info, cluster, settings.wait_for_gpus_s),
                     placement.detectors,
                     storage,
                     scratch,

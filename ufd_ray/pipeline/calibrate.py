@@ -23,6 +23,7 @@ from ufd_ray.pipeline.calibrating.values import (
     logits_of,
     margins_of,
 )
+from ufd_ray.pipeline.search_device import search_device_here
 from ufd_ray.settings import CalibrateSettings
 from ufd_ray.storage import (
     BankInfo,
@@ -126,7 +127,10 @@ def _calibrate_neighbors(
         print(f"the neighbours of this bank have been calibrated already: {bank.uri}")
         return Outcome.PUBLISHED
     storage = replace(storage, patient=True)
-    judged = margins_of(bank, on, settings.split, storage)
+    device = search_device_here(settings.search_device)
+    if device != "cpu":
+        print(f"the bank is searched on {device}")
+    judged = margins_of(bank, on, settings.split, storage, device)
     if judged.num_left_out:
         print(f"{judged.num_left_out:,} images left out: they are among those that are searched")
     _require_both_classes(judged, on, settings)

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -80,12 +80,18 @@ def join_cluster() -> Cluster:
     return look_at_cluster(may_grow)
 
 
-def look_at_cluster(may_grow: bool) -> Cluster:
-    """The cluster that this process has joined, as it is now."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    working = [node for node in nodes if node.get("CPU", 0) >= 1]
+def look_at_cluster(may_grow: bool, only: Collection[str] | None = None) -> Cluster:
+    """The cluster that this process has joined, as it is now.
+
+    Args:
+        may_grow: it was there before the job.
+        only: ids of the machines that count; None: all do, and those with a CPU take work.
+    """
+    alive = {node["NodeID"]: node["Resources"] for node in ray.nodes() if node["Alive"]}
+    nodes = [alive[name] for name in alive if only is None or name in only]
+    working = [node for node in nodes if only is not None or node.get("CPU", 0) >= 1]
     return Cluster(
-        cpus_by_node=tuple(int(node["CPU"]) for node in working),
+        cpus_by_node=tuple(int(node.get("CPU", 0)) for node in working),
         num_gpus=int(sum(node.get("GPU", 0) for node in nodes)),
         may_grow=may_grow,
         autoscales=may_grow and _autoscales(),

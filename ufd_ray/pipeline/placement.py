@@ -1,7 +1,12 @@
 """The one decision on who may use which machine: made once a job, said in one line.
 
-Encoders alone ask for GPUs, and the search never does, so the two cannot hold any against each
-other. Fetching and decoding ask for a share of a CPU wherever there is one, machines without a GPU
+Encoders ask for GPUs, and so does a search on them; detectors never do. Neither may hold a GPU
+against the other, whoever comes first. So encoders leave a share of every GPU, and all that is
+searched on a machine takes a tenth of that share: Ray puts no fraction on two GPUs, and packs
+several on one, where an encoder must fit beside them, and so must what nine machines that were lost
+had searched. Whoever searches on a GPU is started once on each machine, by name, and none is added.
+
+Fetching and decoding ask for a share of a CPU wherever there is one, machines without a GPU
 included.
 """
 
@@ -22,6 +27,10 @@ LIGHT = 0.25
 """CPUs that Ray sets aside for work that mostly waits."""
 SEARCHING = 0.05
 """CPUs that Ray sets aside on a machine for all parts of a bank that are searched there."""
+GPU_FOR_SEARCH = 0.1
+"""Of every GPU, what encoders leave where a bank is searched on GPUs."""
+SEARCHING_GPU = GPU_FOR_SEARCH / 10
+"""Of a GPU, what Ray sets aside on a machine for all that is searched there."""
 _LISTING = 1.0
 """CPUs that Ray Data sets aside, on one machine, to find the manifest's files. It cannot be told to
 take less, and a flow whose workers leave it no such room waits for ever without a word."""
@@ -65,8 +74,8 @@ class Pool:
 
     def on_a_node(self, num_cpus: float, num_gpus: float) -> int:
         """How many of them a node with so many CPUs and GPUs may come to hold."""
-        fit = int(num_gpus // self.num_gpus if self.num_gpus else num_cpus // self.num_cpus)
-        return max(1, min(fit, self.most or fit))
+        fit = fit_on_gpus(self.num_gpus, num_gpus) if self.num_gpus else num_cpus // self.num_cpus
+        return int(max(1, min(fit, self.most or fit)))
 
     def __str__(self) -> str:
         takes = f"{self.num_gpus:g} GPU" if self.num_gpus else f"{self.num_cpus:g} CPU"
@@ -93,14 +102,30 @@ class Placement:
         )
 
 
-def gpus_of_an_encoder(settings: ImageSettings, device: Device) -> float:
-    """The share of a GPU that each encoder takes from Ray."""
-    given = settings.gpus_per_encoder
-    return given if given is not None else float(device == "cuda")
+def fit_on_gpus(share: float, num_gpus: float) -> int:
+    """How many workers with such a share of a GPU fit: none lies on two GPUs."""
+    return int(num_gpus) * math.floor(1 / share + 1e-9)
 
 
-def place(settings: ImageSettings, device: Device, cluster: Cluster) -> Placement:
+def gpus_of_an_encoder(settings: ImageSettings, device: Device, search: Device) -> float:
+    """The share of a GPU that each encoder takes from Ray, beside a search on that device."""
+    if settings.gpus_per_encoder is not None:
+        return settings.gpus_per_encoder
+    if device == "cpu":
+        return 0.0
+    return 1 - GPU_FOR_SEARCH if search == "cuda" else 1.0
+
+
+def place(
+    settings: ImageSettings, device: Device, cluster: Cluster, search: Device = "cpu"
+) -> Placement:
     """Decide for the machines that are up now; pools follow them as they come and go.
+
+    Args:
+        settings: the job's.
+        device: on which encoders compute.
+        cluster: as it is.
+        search: on which a bank is searched at the same time.
 
     Raises:
         ClusterError: none has the two CPUs that reading takes beside the other workers.
@@ -110,7 +135,7 @@ def place(settings: ImageSettings, device: Device, cluster: Cluster) -> Placemen
             "no machine here has two CPUs, as Ray counts them, and one of them has to"
             f" ({', '.join(map(str, cluster.cpus_by_node)) or 'none has any'})"
         )
-    gpus = gpus_of_an_encoder(settings, device)
+    gpus = gpus_of_an_encoder(settings, device, search)
     # Each uses all cores of its node while it computes, so one a node is enough. Where machines can
     # join, the pool has no bound, and a node that is not busy otherwise may hold several.
     most = None if cluster.may_grow else cluster.num_nodes
@@ -125,7 +150,7 @@ def place(settings: ImageSettings, device: Device, cluster: Cluster) -> Placemen
 
 def _on_gpus(gpus: float, most: int | None, cluster: Cluster) -> Pool:
     # No CPU: decoding may fill them all, and an encoder on a new GPU must not wait for that.
-    there = max(1, math.floor(cluster.num_gpus / gpus))
+    there = max(1, fit_on_gpus(gpus, cluster.num_gpus))
     return Pool(min(there, most or there), most, 0, gpus)
 
 

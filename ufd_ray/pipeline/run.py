@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from ufd_ray.encoders import DeviceChoice
 from ufd_ray.errors import StorageError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.checkpoint import LeaveOut, checkpointed, rows_done
-from ufd_ray.pipeline.cluster import Cluster, look_at_cluster
+from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.detecting import for_stage
 from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.flow import make_flow
@@ -22,7 +23,7 @@ from ufd_ray.pipeline.publishing import Census, publish_scores
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.recalling import find_kept
 from ufd_ray.pipeline.record import RunRecord
-from ufd_ray.pipeline.searching import OpenSearch, open_search, plan_search
+from ufd_ray.pipeline.searching import OpenSearch, open_search, plan_on
 from ufd_ray.pipeline.selecting import count_images, find_ledger, list_images
 from ufd_ray.pipeline.stored_input import Stored
 from ufd_ray.pipeline.waiting import find_place
@@ -47,6 +48,7 @@ class Run:
         plan: which encoder, in which precision.
         folder: where it lies, and how storage is reached.
         stored: what `--embeddings` names; None: nothing.
+        search_on: on what the bank is searched; None: there is none.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Run:
         plan: EncoderPlan,
         folder: RunFolder,
         stored: Stored | None = None,
+        search_on: DeviceChoice | None = None,
     ) -> None:
         self._settings = settings
         self._storage = folder.options
@@ -63,6 +66,7 @@ class Run:
         self._plan = plan
         self._folder = folder
         self._stored = stored
+        self._search_on = search_on
         self._record = RunRecord(folder.run_id, settings, detectors, plan)
 
     def rehearse(self) -> Outcome:
@@ -172,7 +176,8 @@ class Run:
         lines = progress_lines(tally, "detect", missing, self._settings.progress_s)
         encoder = self._detectors.encoder
         with our_errors_only():
-            placement = find_place(self._settings, self._plan.device, cluster)
+            on = self._search_on.device if self._search_on else "cpu"
+            placement = find_place(self._settings, self._plan.device, cluster, on)
         recalls = self._settings.input_kind != "images"
         print(f"detectors: {placement.detectors}" if recalls else placement)
         flow = make_flow(self._settings, self._plan, encoder, placement, self._storage, tally)
@@ -192,12 +197,11 @@ class Run:
 
     @contextmanager
     def _open_search(self, cluster: Cluster) -> Iterator[OpenSearch | None]:
-        bank = self._detectors.bank
-        if bank is None:
+        bank, on = self._detectors.bank, self._search_on
+        if bank is None or on is None:
             yield None
             return
-        plan = plan_search(self._settings, bank, look_at_cluster(cluster.may_grow))
-        print(plan)
+        plan = plan_on(on, self._settings, bank, cluster, self._settings.wait_for_gpus_s)
         self._record.searches(plan.to_dict())
         with closing(open_search(plan, bank, self._storage)) as search:
             yield search

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ufd_ray.encoders import EncoderSpec
+from ufd_ray.encoders import DeviceChoice, EncoderSpec
 from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
@@ -13,6 +13,7 @@ from ufd_ray.pipeline.inputs import check_apart
 from ufd_ray.pipeline.ray_errors import our_errors_only
 from ufd_ray.pipeline.recalling import plan_recall
 from ufd_ray.pipeline.run import Run, say_published
+from ufd_ray.pipeline.searching import Encoding, choose_search_device
 from ufd_ray.pipeline.stored_input import Stored, find_stored
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import RunFolder, StorageOptions, find_runs, new_run_id
@@ -40,7 +41,8 @@ def score(settings: ScoreSettings) -> Outcome:
         reached = replace(folder, options=replace(storage, patient=True))
         stored = find_stored(settings, detectors.encoder, storage)
         plan = _plan(settings, detectors, stored, cluster)
-        run = Run(settings, detectors, plan, reached, stored)
+        search_on = _search_on(settings, detectors, plan, cluster)
+        run = Run(settings, detectors, plan, reached, stored, search_on)
         return run.rehearse() if settings.dry_run else run.work(cluster)
 
 
@@ -56,3 +58,13 @@ def _plan(
         return plan_recall(runs, encoder, detectors.dtype)
     spec = EncoderSpec(encoder.arch, encoder.weights)
     return plan_encoder(settings, spec, encoder.preprocess, detectors.dtype, cluster)
+
+
+def _search_on(
+    settings: ScoreSettings, detectors: Detectors, plan: EncoderPlan, cluster: Cluster
+) -> DeviceChoice | None:
+    if detectors.bank is None:
+        return None
+    encodes = settings.input_kind == "images"
+    encoding = Encoding(plan.device, settings.gpus_per_encoder) if encodes else None
+    return choose_search_device(settings.search_device, encoding, cluster)

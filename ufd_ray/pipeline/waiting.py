@@ -19,10 +19,18 @@ _BUSY_S = 10.0
 _TOLD_EVERY_S = 60.0
 
 
-def find_place(settings: ImageSettings, device: Device, cluster: Cluster) -> Placement:
+def find_place(
+    settings: ImageSettings, device: Device, cluster: Cluster, search: Device = "cpu"
+) -> Placement:
     """Wait until an encoder has a machine to run on, then place all workers.
 
     A cluster that loses its machines midway is given the same time to bring others.
+
+    Args:
+        settings: the job's.
+        device: on which encoders compute.
+        cluster: as it was.
+        search: on which a bank is searched at the same time.
 
     Raises:
         SettingsError: nothing like that is here, and nothing can join.
@@ -32,11 +40,11 @@ def find_place(settings: ImageSettings, device: Device, cluster: Cluster) -> Pla
     context.execution_no_progress_timeout_s = max(
         settings.wait_for_gpus_s, context.execution_no_progress_timeout_s
     )
-    gpus = gpus_of_an_encoder(settings, device)
+    gpus = gpus_of_an_encoder(settings, device, search)
     cluster = wait_for_machine(
         cluster, settings.wait_for_gpus_s, num_cpus=LIGHT, num_gpus=gpus, device=device
     )
-    return place(settings, device, cluster)
+    return place(settings, device, cluster, search)
 
 
 def wait_for_machine(

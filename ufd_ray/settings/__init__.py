@@ -16,7 +16,7 @@ from ufd_ray.settings.judging import JudgingSettings
 from ufd_ray.settings.places import RUN_NAME, Place, RunId
 from ufd_ray.settings.prune import PruneSettings
 from ufd_ray.settings.score import ScoreSettings
-from ufd_ray.settings.searching import SearchMode, SearchSettings
+from ufd_ray.settings.searching import SearchDeviceSettings, SearchMode, SearchSettings
 from ufd_ray.settings.verify import VerifySettings
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "PruneSettings",
     "RunId",
     "ScoreSettings",
+    "SearchDeviceSettings",
     "SearchMode",
     "SearchSettings",
     "Threshold",

@@ -9,9 +9,10 @@ from pydantic import Field, model_validator
 from ufd_ray.settings.job import JobSettings
 from ufd_ray.settings.judging import JudgingSettings
 from ufd_ray.settings.places import Place
+from ufd_ray.settings.searching import SearchDeviceSettings
 
 
-class CalibrateSettings(JudgingSettings):
+class CalibrateSettings(SearchDeviceSettings, JudgingSettings):
     """Find thresholds and calibration anew, on labelled images of your own.
 
     With --probe, a new probe of the same weights is written to --output. With --bank, the margins
@@ -43,6 +44,8 @@ class CalibrateSettings(JudgingSettings):
             raise ValueError("whose scores? Give either --probe or --bank")
         if self.probe is not None and (self.on is None or self.output is None):
             raise ValueError("--probe needs --on (labelled images) and --output (the new probe)")
+        if self.probe is not None and self.search_device != "auto":
+            raise ValueError("--search-device is for --bank: a probe searches nothing")
         if self.bank is not None and self.output is not None:
             raise ValueError("--bank takes no --output: neighbors.json goes beside its shards")
         if self.bank is not None and self.on is None and self.split == "all":

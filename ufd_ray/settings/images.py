@@ -89,8 +89,8 @@ class ImageSettings(JobSettings):
         None,
         ge=0,
         le=1,
-        description="share of a GPU that an encoder worker takes from Ray; without it, 1 on CUDA"
-        " and 0 on CPUs",
+        description="share of a GPU that an encoder worker takes from Ray; without it, 0 on CPUs, 1"
+        " on CUDA, and 0.9 there beside a search on GPUs",
     )
     wait_for_gpus_s: float = Field(
         1800.0,

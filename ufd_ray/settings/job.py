@@ -25,7 +25,7 @@ class JobSettings(BaseModel):
             *("fetch_timeout_s", "fetch_attempts", "reuse_embeddings", "num_workers", "lease_s"),
             *("weights", "output", "run_id", "rows_per_file", "dry_run", "max_error_rate"),
             *("progress_s", "max_failures", "s3_requester_pays", "s3_kms_key"),
-            *("search", "search_memory_mb", "search_shards"),
+            *("search", "search_device", "search_memory_mb", "search_shards"),
         )
     )
     """Settings that may differ between two submissions of what is the same work."""

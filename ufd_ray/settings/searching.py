@@ -1,4 +1,4 @@
-"""Settings of the jobs that search a bank: where in a cluster that happens."""
+"""Settings of the jobs that search a bank: where that happens. None changes what is found."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from ufd_ray.settings.images import Device
 from ufd_ray.settings.job import JobSettings
 
 SearchMode = Literal["replicated", "sharded"]
 """`replicated`: every machine that searches has the whole bank. `sharded`: each has a part."""
 
 
-class SearchSettings(JobSettings):
-    """Where a bank is searched. None of it changes what is found."""
+class SearchDeviceSettings(JobSettings):
+    """On what a bank is searched."""
+
+    search_device: Literal["auto", Device] = Field(
+        "auto",
+        description="on what the bank is searched; auto: CUDA where the encoders run on it, or"
+        " where there is any and nothing is encoded",
+    )
+
+
+class SearchSettings(SearchDeviceSettings):
+    """Where in a cluster a bank is searched."""
 
     search: Literal["auto", SearchMode] = Field(
         "auto",
@@ -23,8 +34,9 @@ class SearchSettings(JobSettings):
     search_memory_mb: int | None = Field(
         None,
         ge=1,
-        description="memory that the bank may take of each machine, in MiB; without it, 40 % of"
-        " what Ray has for workers on the smallest one",
+        description="memory that the bank may take of each machine, and of its GPU where it is"
+        " searched there, in MiB; without it, 40 % of what Ray has for workers on the smallest"
+        " machine, and 30 % of the smallest GPU",
     )
     search_shards: int | None = Field(
         None,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -9,12 +9,21 @@ from hypothesis import strategies as st
 
 from ufd_ray.errors import ClusterError
 from ufd_ray.pipeline.cluster import Cluster
-from ufd_ray.pipeline.placement import SEARCHING, Placement, Pool, place
-from ufd_ray.settings import BuildBankSettings
+from ufd_ray.pipeline.placement import (
+    SEARCHING,
+    SEARCHING_GPU,
+    Placement,
+    Pool,
+    fit_on_gpus,
+    place,
+)
+from ufd_ray.pipeline.searching import Encoding
+from ufd_ray.settings import BuildBankSettings, Device
 
 
-def placed(device: Literal["cpu", "cuda"], cluster: Cluster, **settings: Any) -> Placement:
-    return place(BuildBankSettings(input=["/in"], output="/out", **settings), device, cluster)
+def placed(device: Device, cluster: Cluster, search: Device = "cpu", **settings: Any) -> Placement:
+    job = BuildBankSettings(input=["/in"], output="/out", **settings)
+    return place(job, device, cluster, search)
 
 
 @pytest.mark.parametrize(
@@ -33,9 +42,48 @@ def test_a_device_of_cpus_takes_gpus_only_by_name() -> None:
     assert placed("cpu", cluster, gpus_per_encoder=1).encoders.num_gpus == 1
 
 
-def test_the_search_never_asks_for_a_gpu() -> None:
-    for device in ("cpu", "cuda"):
-        assert placed(device, Cluster((8,), num_gpus=8)).detectors.num_gpus == 0
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_detectors_never_ask_for_a_gpu(device: Device) -> None:
+    for search in ("cpu", "cuda"):
+        assert placed(device, Cluster((8,), num_gpus=8), search).detectors.num_gpus == 0
+
+
+@pytest.mark.parametrize(
+    ("search", "given", "share", "start"),
+    [
+        ("cpu", None, 1, 12),
+        ("cuda", None, 0.9, 12),
+        ("cuda", 0.45, 0.45, 24),
+        # No GPU lends its rest to another one.
+        ("cpu", 0.3, 0.3, 36),
+    ],
+)
+def test_encoders_leave_a_search_its_share_of_every_gpu(
+    search: Device, given: float | None, share: float, start: int
+) -> None:
+    cluster = Cluster((16,), num_gpus=12, may_grow=True)
+    encoders = placed("cuda", cluster, search, gpus_per_encoder=given).encoders
+    assert encoders == Pool(start, None, 0, share)
+    assert encoders.on_a_node(16, 12) == start
+
+
+def test_encoders_on_cpus_leave_gpus_alone_beside_a_search() -> None:
+    assert placed("cpu", Cluster((4,), num_gpus=1), "cuda").encoders.num_gpus == 0
+
+
+@given(share=st.none() | st.floats(0.02, 1))
+@example(share=None)
+@example(share=0.3)
+@example(share=0.9)
+def test_on_a_gpu_as_many_encoders_fit_whoever_comes_first(share: float | None) -> None:
+    """What ten machines search there takes no encoder its place; or the search is not let in."""
+    if share and Encoding("cuda", share).objection:
+        return
+    cluster = Cluster((8,), num_gpus=1)
+    encoders = placed("cuda", cluster, "cuda", gpus_per_encoder=share).encoders
+    most = fit_on_gpus(encoders.num_gpus, 1)
+    assert most >= 1
+    assert 10 * SEARCHING_GPU + most * encoders.num_gpus <= 1 + 1e-6
 
 
 def test_pools_follow_the_machines_only_where_any_can_come() -> None:

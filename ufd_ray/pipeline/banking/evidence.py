@@ -8,10 +8,9 @@ from typing import Any
 from ufd_ray.detectors import AuditSummary, nearest_distances, sum_up, tell_row
 from ufd_ray.errors import UfdError
 from ufd_ray.pipeline.banking.leave_one_out import STAGE, Drawing, leave_one_out
-from ufd_ray.pipeline.cluster import look_at_cluster
 from ufd_ray.pipeline.placement import Pool
 from ufd_ray.pipeline.progress import progress_lines, start_tally
-from ufd_ray.pipeline.searching import open_search, plan_search
+from ufd_ray.pipeline.searching import SearchPlan, open_search
 from ufd_ray.settings import BuildBankSettings
 from ufd_ray.storage import (
     BankInfo,
@@ -30,6 +29,7 @@ _NUM_NAMED = 5
 def find_evidence(
     settings: BuildBankSettings,
     bank: BankInfo,
+    plan: SearchPlan,
     pool: Pool,
     storage: StorageOptions,
     scratch: str,
@@ -42,7 +42,8 @@ def find_evidence(
     Args:
         settings: the job's.
         bank: whose shards are there; its `bank.json` need not be.
-        pool: workers that search.
+        plan: where it is searched.
+        pool: workers that search, or ask those who do.
         storage: how storage is reached.
         scratch: URI of a folder that the caller removes.
         quantile: share of images like the bank's that are to count as within it.
@@ -55,8 +56,6 @@ def find_evidence(
         raise UfdError(f"bank {bank.uri}: {num} images to search; it takes two to compare them")
     k, share = min(_K, num - 1), 1.0 if settings.audit else settings.out_of_bank_rows / num
     drawing, tally = Drawing(share, settings.seed), start_tally()
-    plan = plan_search(settings, bank, look_at_cluster(may_grow=False))
-    print(plan)
     lines = progress_lines(tally, STAGE, round(min(share, 1) * num), settings.progress_s)
     with closing(open_search(plan, bank, storage)) as search, lines:
         leave_one_out(bank, search, pool, storage, drawing, k, parts, tally)

@@ -9,6 +9,7 @@ from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.banking.evidence import find_evidence
 from ufd_ray.pipeline.cluster import join_cluster
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
+from ufd_ray.pipeline.searching import choose_search_device, plan_on
 from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.settings import BuildBankSettings
 from ufd_ray.storage import (
@@ -54,11 +55,15 @@ def look_again(settings: BuildBankSettings, outcome: Outcome, storage: StorageOp
         return outcome
     storage = replace(storage, patient=True)
     scratch = join_uri(settings.output, f"auditing-{new_run_id()}")
+    with our_errors_only():
+        cluster = join_cluster()
+        search_on = choose_search_device(settings.search_device, None, cluster)
     with our_errors_only(), work_begun():
-        pool = find_place(settings, "cpu", join_cluster()).detectors
+        pool = find_place(settings, "cpu", cluster).detectors
+        plan = plan_on(search_on, settings, bank, cluster, settings.wait_for_gpus_s)
         try:
             usual = there.quantile if there and not asked else quantile
-            found = find_evidence(settings, bank, pool, storage, scratch, usual)
+            found = find_evidence(settings, bank, plan, pool, storage, scratch, usual)
         finally:
             tidy_up(scratch, storage)
     if is_new:

@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from ufd_ray.detectors import ONE_AND_THE_SAME, NeighborSearch, Probe, margin, searchable
 from ufd_ray.errors import SettingsError
+from ufd_ray.pipeline.search_device import gpu_errors
+from ufd_ray.settings import Device
 from ufd_ray.storage import (
     BankInfo,
     StorageOptions,
@@ -85,7 +87,9 @@ def image_ids(bank: BankInfo, split: str, storage: StorageOptions) -> frozenset[
     return frozenset(found)
 
 
-def margins_of(bank: BankInfo, on: BankInfo, split: str, storage: StorageOptions) -> LabelledValues:
+def margins_of(
+    bank: BankInfo, on: BankInfo, split: str, storage: StorageOptions, device: Device = "cpu"
+) -> LabelledValues:
     """The neighbours' margins of another bank's images, or of a bank's own held-out ones.
 
     An image that is itself among those that are searched, by its id or by its embedding (up to
@@ -96,15 +100,17 @@ def margins_of(bank: BankInfo, on: BankInfo, split: str, storage: StorageOptions
         on: whose images are judged.
         split: `val`, or `all`.
         storage: how both are reached.
+        device: on which they are searched.
 
     Raises:
         SettingsError: the bank has no images of one class to search.
         StorageError: a shard cannot be read or used.
+        ClusterError: the device has too little memory.
     """
     found = searchable(read_searchable(bank, storage))
     if len(np.unique(found.labels)) < 2:
         raise SettingsError(f"--bank {bank.uri}: it has images of one class to search; both needed")
-    search = NeighborSearch(found.embeddings, found.labels, found.image_ids)
+    search = NeighborSearch(found.embeddings, found.labels, found.image_ids, device=device)
     ids, vectors = set(found.image_ids.tolist()), _digests(found.embeddings)
     values, labels, num_left_out = [np.empty(0, np.float32)], [np.empty(0, np.int8)], 0
     for rows in _images(on, split, storage):
@@ -117,7 +123,8 @@ def margins_of(bank: BankInfo, on: BankInfo, split: str, storage: StorageOptions
             ],
             bool,
         )
-        near = search.search(embeddings[fresh], 1)
+        with gpu_errors():
+            near = search.search(embeddings[fresh], 1)
         # Nor the same image under another name, encoded in other company or on another CPU.
         distinct = near.similarity[:, 0] < ONE_AND_THE_SAME
         num_left_out += len(names) - int(distinct.sum())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ufd_ray.detectors import NeighborSearch, rank_of
 from ufd_ray.errors import StorageError
+from ufd_ray.settings import Device
 from ufd_ray.storage import BankInfo, StorageOptions, embedding_matrix, read_searchable
 
 EVIDENCE = ("image_id", "uri", "label", "source")
@@ -54,17 +55,19 @@ class BankRows:
     def _read(self, file: dict[str, Any]) -> Any:
         return read_searchable(replace(self.bank, shards=[file]), self.storage, _SEARCHED)
 
-    def search_in(self, rows: range) -> NeighborSearch:
-        """Read some rows into memory, to be searched.
+    def search_in(self, rows: range, device: Device) -> NeighborSearch:
+        """Read some rows into memory, to be searched on a device, which need not be here.
 
         Raises:
             StorageError: as `read`; or a row cannot be searched.
         """
-        return _fill(self.bank, len(rows), (table for _, table in self.read(rows)))
+        return _fill(self.bank, len(rows), (table for _, table in self.read(rows)), device)
 
 
-def read_whole(bank: BankInfo, storage: StorageOptions) -> tuple[NeighborSearch, Any]:
-    """All rows that are searched.
+def read_whole(
+    bank: BankInfo, storage: StorageOptions, device: Device
+) -> tuple[NeighborSearch, Any]:
+    """All rows that are searched, on a device that need not be here.
 
     Returns:
         The search, and the evidence: `pa.Table` of `EVIDENCE`, in the order of rows.
@@ -80,7 +83,7 @@ def read_whole(bank: BankInfo, storage: StorageOptions) -> tuple[NeighborSearch,
             evidence.append(table.select(EVIDENCE))
             yield table
 
-    search = _fill(bank, bank.num_searchable, tables())
+    search = _fill(bank, bank.num_searchable, tables(), device)
     return search, pa.concat_tables(evidence).combine_chunks()
 
 
@@ -125,7 +128,7 @@ def check_count(bank: BankInfo, num_rows: int) -> None:
         )
 
 
-def _fill(bank: BankInfo, num_rows: int, tables: Iterator[Any]) -> NeighborSearch:
+def _fill(bank: BankInfo, num_rows: int, tables: Iterator[Any], device: Device) -> NeighborSearch:
     """One matrix, filled table by table, so that no second one of its size is ever there."""
     vectors, labels = np.empty((num_rows, bank.dim), bank.dtype), np.empty(num_rows, np.int8)
     names: list[str] = []
@@ -142,4 +145,4 @@ def _fill(bank: BankInfo, num_rows: int, tables: Iterator[Any]) -> NeighborSearc
             f"bank {bank.uri}: its files do not hold the {num_rows:,} images to search that"
             " bank.json counts"
         )
-    return NeighborSearch(vectors, labels, np.asarray(names, np.str_))
+    return NeighborSearch(vectors, labels, np.asarray(names, np.str_), device=device)

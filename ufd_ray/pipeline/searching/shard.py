@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ufd_ray.detectors import Embeddings, Neighbors, NeighborSearch, merge_neighbors, searchable
+from ufd_ray.pipeline.search_device import gpu_errors, require_search_device
 from ufd_ray.pipeline.searching.bank_rows import BankRows
+from ufd_ray.settings import Device
 
 
 class SearchShard:
@@ -22,6 +24,7 @@ class SearchShard:
         at_once: of the others, how many are in memory at a time: they are read again for every
             search. Beside them lies the one file that is being read.
         rank: (N,) int64, place of all rows of the bank among equals.
+        device: on which it computes.
     """
 
     def __init__(
@@ -31,11 +34,13 @@ class SearchShard:
         num_held: int,
         at_once: int,
         rank: NDArray[np.int64],
+        device: Device = "cpu",
     ) -> None:
         self._bank = bank
         self._held, self._others = rows[:num_held], rows[num_held:]
         self._at_once = at_once
         self._rank = rank
+        self._device = device
         self._search: NeighborSearch | None = None
 
     def load(self) -> None:
@@ -43,9 +48,11 @@ class SearchShard:
 
         Raises:
             StorageError: it cannot be read or searched.
+            ClusterError: the device cannot be used.
         """
+        require_search_device(self._device)
         if self._search is None and self._held:
-            self._search = self._bank.search_in(self._held)
+            self._search = self._bank.search_in(self._held, self._device)
 
     def search(
         self, queries: Embeddings, k: int, leave_out: NDArray[np.int64] | None = None
@@ -64,14 +71,21 @@ class SearchShard:
         Raises:
             ValueError: a query is zero or not finite, or the shape does not fit.
             StorageError: rows cannot be read or searched.
+            ClusterError: the device cannot be used, or has too little memory.
         """
         self.load()
+        with gpu_errors():
+            return self._search_all(queries, k, leave_out)
+
+    def _search_all(
+        self, queries: Embeddings, k: int, leave_out: NDArray[np.int64] | None
+    ) -> Neighbors:
         found: list[Neighbors] = []
         if self._search is not None:
             found = [_search_piece(self._search, self._held.start, queries, k, leave_out)]
         for first, table in self._bank.read(self._others):
             for start in range(0, len(table), self._at_once):
-                piece = _search_in(table.slice(start, self._at_once))
+                piece = _search_in(table.slice(start, self._at_once), self._device)
                 part = _search_piece(piece, first + start, queries, k, leave_out)
                 found = [self._join([*found, part], k)]
                 del piece  # before the next one is made
@@ -83,9 +97,9 @@ class SearchShard:
         return merge_neighbors(parts, self._rank, min(k, num_found))
 
 
-def _search_in(table: Any) -> NeighborSearch:
+def _search_in(table: Any, device: Device) -> NeighborSearch:
     rows = searchable(table)
-    return NeighborSearch(rows.embeddings, rows.labels, rows.image_ids)
+    return NeighborSearch(rows.embeddings, rows.labels, rows.image_ids, device=device)
 
 
 def _search_piece(

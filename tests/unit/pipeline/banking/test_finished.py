@@ -14,6 +14,7 @@ from tests.crawl.handmade import HERE, make_bank
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.banking import finished
 from ufd_ray.pipeline.banking.finished import look_again
+from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.settings import BuildBankSettings
 from ufd_ray.storage import LeaveOneOut
 
@@ -35,8 +36,9 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
         return found(arguments[-1])
 
     monkeypatch.setattr(finished, "find_evidence", search)
-    monkeypatch.setattr(finished, "join_cluster", lambda: None)
+    monkeypatch.setattr(finished, "join_cluster", lambda: Cluster((2,)))
     monkeypatch.setattr(finished, "find_place", lambda *_: SimpleNamespace(detectors=None))
+    monkeypatch.setattr(finished, "plan_on", lambda *_: None)
 
     def look(**given: Any) -> list[float]:
         places = {"input": ["/images"], "output": str(tmp_path / "bank")}

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from ufd_ray.errors import ClusterError, SettingsError
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.searching import SearchPlan, plan, plan_search
+from ufd_ray.pipeline.searching.gpus import Gpus
 from ufd_ray.settings import SearchSettings
 from ufd_ray.storage import BankInfo
 
@@ -39,7 +40,13 @@ def machines(num: int, memory: float = 40, object_store: float = 20) -> Cluster:
     return Cluster((8,) * num, memory=int(memory * GIB), object_store=int(object_store * GIB))
 
 
-def planned(num_rows: int, cluster: Cluster, **settings: Any) -> SearchPlan:
+def gpus(num: int, memory: float = 80, **host: float) -> Gpus:
+    """So many machines, with a GPU of so many GiB each."""
+    nodes = tuple(f"{number:04d}" for number in range(num))
+    return Gpus(nodes, int(memory * GIB), machines(num, **host))
+
+
+def planned(num_rows: int, cluster: Cluster | Gpus, **settings: Any) -> SearchPlan:
     return plan_search(SearchSettings(**settings), bank_of(num_rows), cluster)
 
 
@@ -61,7 +68,7 @@ ASKED: dict[str, Any] = {"search": "sharded"}
         (1000, machines(2), {"search": "replicated"}, "replicated", 1, False, "as asked: "),
         (1000, machines(2), ASKED, "sharded", 2, False, "as asked"),
         (1000, machines(2), ASKED | {"search_shards": 5}, "sharded", 5, False, "as asked"),
-        (3, machines(8), ASKED | {"search_shards": 5}, "sharded", 3, False, "in 3 parts, as"),
+        (3, machines(8), ASKED | {"search_shards": 5}, "sharded", 3, False, "3 parts on cpu, as"),
         (1000, machines(2), ASKED | {"search_memory_mb": 1}, "sharded", 2, True, "as asked: "),
     ],
 )
@@ -79,6 +86,46 @@ def test_what_is_decided(
     assert says in str(made)
     assert str(made).startswith(f"search: {mode}")
     assert "\n" not in str(made)
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "machines", "settings", "mode", "num_shards", "is_streamed", "says"),
+    [
+        (MILLION, gpus(4), {}, "replicated", 1, False, "may take 16,384 MiB of each machine"),
+        (MILLION, gpus(4, 16), {}, "replicated", 1, False, "may take 4,916 MiB of each GPU"),
+        (2 * MILLION, gpus(4, 16), {}, "sharded", 4, False, "may take 4,916 MiB of each GPU"),
+        (MILLION, gpus(3, object_store=5), {}, "sharded", 3, False, "half of an object store"),
+        (MILLION, gpus(3), {"search_memory_mb": 2000}, "sharded", 3, False, "2,000 MiB of each G"),
+        (40 * MILLION, gpus(2), {}, "sharded", 2, True, "which is slow: --search-memory-mb "),
+        (1000, gpus(2), ASKED | {"search_shards": 16}, "sharded", 16, False, "as asked"),
+    ],
+)
+def test_what_is_decided_for_gpus(
+    num_rows: int,
+    machines: Gpus,
+    settings: dict[str, Any],
+    mode: str,
+    num_shards: int,
+    is_streamed: bool,
+    says: str,
+) -> None:
+    made = planned(num_rows, machines, **settings)
+    assert (made.mode, made.num_shards, made.is_streamed) == (mode, num_shards, is_streamed)
+    assert (made.device, made.nodes) == ("cuda", machines.nodes)
+    assert says in str(made)
+    assert " on cuda, " in str(made)
+    assert made.batches_at_once == 2, "workers wait while a GPU searches"
+
+
+def test_a_gpu_has_room_for_few_processes() -> None:
+    with pytest.raises(SettingsError, match=r"that is 9 on a machine, .* give at most 16, or none"):
+        planned(1000, gpus(2), **ASKED, search_shards=17)
+
+
+def test_a_record_names_the_device_and_no_machine() -> None:
+    assert planned(1000, gpus(2)).to_dict()["device"] == "cuda"
+    assert planned(1000, machines(2)).to_dict()["device"] == "cpu"
+    assert "nodes" not in planned(1000, gpus(2)).to_dict()
 
 
 def test_a_cluster_without_machines() -> None:
@@ -120,9 +167,11 @@ def test_what_would_spare_the_reading_does() -> None:
     assert planned(40 * MILLION, replace(more, cpus_by_node=more.cpus_by_node[1:])).is_streamed
 
 
-def test_batches_are_large_where_rows_are_read_again() -> None:
+def test_batches_are_large_on_gpus_and_where_rows_are_read_again() -> None:
     assert planned(40 * MILLION, machines(1)).queries_at_once == 4096
+    assert planned(40 * MILLION, gpus(1)).queries_at_once == 4096
     assert planned(1000, machines(1)).queries_at_once is None
+    assert planned(1000, gpus(1)).queries_at_once == 2048
 
 
 @pytest.mark.parametrize("search", ["auto", "replicated"])

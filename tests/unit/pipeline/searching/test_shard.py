@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +16,18 @@ import torch
 
 from tests.crawl.handmade import HERE
 from tests.crawl.searched import make_searched_bank, queries
-from ufd_ray.detectors import Neighbors, merge_neighbors
+from ufd_ray.detectors import Neighbors, NeighborSearch, merge_neighbors
 from ufd_ray.errors import StorageError
+from ufd_ray.pipeline.searching import bank_rows, shard
 from ufd_ray.pipeline.searching.bank_rows import (
     BankRows,
     join_evidence,
     read_evidence,
     read_whole,
 )
+from ufd_ray.pipeline.searching.copied import BankCopy
 from ufd_ray.pipeline.searching.shard import SearchShard
+from ufd_ray.settings import Device
 from ufd_ray.storage import BankInfo, read_searchable
 
 
@@ -52,11 +57,16 @@ def rank(bank: BankInfo) -> npt.NDArray[np.int64]:
 
 
 def in_parts(
-    rows: BankRows, rank: npt.NDArray[np.int64], num_shards: int, num_held: int, at_once: int
+    rows: BankRows,
+    rank: npt.NDArray[np.int64],
+    num_shards: int,
+    num_held: int,
+    at_once: int,
+    device: Device = "cpu",
 ) -> list[SearchShard]:
     cuts = [sum(rows.counts) * number // num_shards for number in range(num_shards + 1)]
     return [
-        SearchShard(rows, range(first, last), num_held, at_once, rank)
+        SearchShard(rows, range(first, last), num_held, at_once, rank, device)
         for first, last in pairwise(cuts)
     ]
 
@@ -88,7 +98,7 @@ def test_parts_find_what_the_whole_finds(
     at_once: int,
     k: int,
 ) -> None:
-    whole, _ = read_whole(bank, HERE)
+    whole, _ = read_whole(bank, HERE, "cpu")
     own = np.full(20, -1)
     own[[0, 3, 4, 19]] = [0, 13, 13, sum(rows.counts) - 1]
     shards = in_parts(rows, rank, num_shards, num_held, at_once)
@@ -113,7 +123,7 @@ def test_the_evidence_stands_in_the_order_of_rows(bank: BankInfo) -> None:
     cut, num_files = 2, len(bank.shards)
     tables = [read_evidence(bank, files, HERE)[1] for files in (range(cut), range(cut, num_files))]
     assert join_evidence(*tables)[0].equals(expected)
-    assert read_whole(bank, HERE)[1].equals(expected)
+    assert read_whole(bank, HERE, "cpu")[1].equals(expected)
 
 
 def test_only_the_files_that_hold_its_rows_are_read(
@@ -146,7 +156,57 @@ def test_a_damaged_file_is_told_when_it_is_read(
 def test_a_bank_that_counts_otherwise_than_its_files(bank: BankInfo, change: int) -> None:
     wrong = replace(bank, num_searchable=bank.num_searchable + change)
     with pytest.raises(StorageError, match=r"do not hold the .* images to search"):
-        read_whole(wrong, HERE)
+        read_whole(wrong, HERE, "cpu")
+
+
+@pytest.fixture
+def without_a_gpu(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which devices were to search; every search is done on CPUs."""
+    asked: list[str] = []
+
+    def make(*arguments: Any, device: str) -> NeighborSearch:
+        asked.append(device)
+        return NeighborSearch(*arguments)
+
+    for module in (bank_rows, shard):
+        monkeypatch.setattr(module, "NeighborSearch", make)
+    monkeypatch.setattr(shard, "require_search_device", asked.append)
+    return asked
+
+
+@pytest.mark.parametrize("num_held", [99, 0])
+def test_a_part_searches_where_it_was_told_to(
+    rows: BankRows, rank: npt.NDArray[np.int64], num_held: int, without_a_gpu: list[str]
+) -> None:
+    SearchShard(rows, range(9), num_held, 3, rank, "cuda").search(queries(), 3)
+    assert len(without_a_gpu) >= 2
+    assert set(without_a_gpu) == {"cuda"}
+
+
+def test_a_bank_for_a_gpu_is_read_where_there_is_none(bank: BankInfo) -> None:
+    begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    search, evidence = read_whole(bank, HERE, "cuda")
+    again = pickle.loads(pickle.dumps(search))  # on its way to the GPU
+    assert again.num_rows == len(evidence)
+    assert torch.cuda.is_initialized() == begun  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("num_shards", "num_held", "at_once"), [(1, 99, 0), (3, 4, 3)])
+def test_a_gpu_finds_what_cpus_find(
+    bank: BankInfo,
+    rows: BankRows,
+    rank: npt.NDArray[np.int64],
+    num_shards: int,
+    num_held: int,
+    at_once: int,
+) -> None:
+    expected = read_whole(bank, HERE, "cpu")[0].search(queries(), 5)
+    copy = BankCopy(lambda: read_whole(bank, HERE, "cuda")[0], "cuda")
+    assert_same(copy.search(queries(), 5), expected)
+    shards = in_parts(rows, rank, num_shards, num_held, at_once, "cuda")
+    parts = [shard.search(queries(), 5) for shard in shards]
+    assert_same(merge_neighbors(parts, rank, 5), expected)
 
 
 def test_counts_are_of_queries_not_of_parts(rows: BankRows, rank: npt.NDArray[np.int64]) -> None:
