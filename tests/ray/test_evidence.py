@@ -17,6 +17,7 @@ from tests.crawl.fixtures import Crawled, Trained
 from tests.crawl.handmade import HERE, TINY
 from tests.crawl.runs import Ended, run_here
 from tests.docs.pages import block
+from ufd_ray.pipeline.banking import leave_one_out
 from ufd_ray.pipeline.build_bank import build_bank
 from ufd_ray.schema import AUDIT, bank_row
 from ufd_ray.settings import BuildBankSettings
@@ -64,15 +65,19 @@ def plant(folder: Path, flags: tuple[str, ...]) -> None:
     write_document(str(folder), "bank.json", content, HERE)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=[NUM + 10, 10], ids=["by one task", "by a flow"])
 def audited(
-    ray_cluster: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    ray_cluster: dict[str, Any],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[Path, Ended]:
     folder = tmp_path_factory.mktemp("planted")
     flags = ("--input", str(folder / "images"), "--output", str(folder / "bank"))
     plant(folder / "bank", flags)
-    quantile = ("--out-of-bank-quantile", "0.9")
-    return folder / "bank", run_here(BuildBankSettings, build_bank, *flags, "--audit", *quantile)
+    more = ("--audit", "--out-of-bank-quantile", "0.9")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(leave_one_out, "_FEW", request.param)
+        return folder / "bank", run_here(BuildBankSettings, build_bank, *flags, *more)
 
 
 def test_what_was_planted_is_found_by_name(audited: tuple[Path, Ended]) -> None:

@@ -22,6 +22,8 @@ from ufd_ray.detectors.search.products import Products
 from ufd_ray.detectors.search.rounding import UNIT_ROUNDOFF
 
 _GROUPS_TOGETHER = 16
+_AHEAD = {"cpu": 0, "cuda": 1}
+"""Products that are asked for before the candidates of the last one are: a GPU never waits then."""
 
 
 def scan(
@@ -53,15 +55,12 @@ _Work = tuple[int, Tile, CoarseQueries, Pool]
 
 
 def _multiplied(work: Iterator[_Work]) -> Iterator[tuple[_Work, _Grouped]]:
-    """Products of all tiles and blocks, one after the other.
-
-    A GPU has the next one to do while this one's candidates are asked for.
-    """
+    """Products of all tiles and blocks, one after the other; good until the next are asked for."""
     buffers: list[Products] = []
     waiting: deque[tuple[_Work, _Grouped]] = deque()
     for place, one in enumerate(work):
         _, tile, queries, pool = one
-        ahead = 1 if tile.vectors.device.type == "cuda" else 0
+        ahead = _AHEAD[tile.vectors.device.type]
         if len(buffers) <= ahead:
             buffers.append(Products())
         products = buffers[place % (ahead + 1)](tile.vectors, queries.vectors)

@@ -1,6 +1,8 @@
 """The flow in which each row of a bank is searched in all the others.
 
 shards ─read─▶ rows ─search, itself left out─▶ distances, reasons ─append─▶ parts
+
+Of a small bank one task does all of it: a flow takes seconds to start.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import ray
 import ray.data
 import torch
 
@@ -22,6 +25,7 @@ from ufd_ray.errors import UfdError
 from ufd_ray.pipeline.cluster import this_node
 from ufd_ray.pipeline.placement import LIGHT, Pool
 from ufd_ray.pipeline.progress import timed
+from ufd_ray.pipeline.ray_errors import our_errors_only
 from ufd_ray.pipeline.searching import OpenSearch
 from ufd_ray.storage import (
     BankInfo,
@@ -29,11 +33,14 @@ from ufd_ray.storage import (
     open_filesystem,
     parse_uri,
     read_searchable,
+    write_table,
 )
 
 STAGE = "leave one out"
 _QUERIES = 2048
 """Rows that are searched at a time where the plan does not say how many."""
+_FEW = 20_000
+"""Searchable rows up to which a bank is left to one task."""
 _COLUMNS = ("image_id", "uri", "member", "label", "source", "embedding")
 _ARROW: dict[str, Any] = {"batch_format": "pyarrow", "zero_copy_batch": True}
 
@@ -76,7 +83,7 @@ def leave_one_out(
     parts: str,
     tally: Any = None,
 ) -> None:
-    """Run the flow: what `look_without` says of each row, as Parquet files in `parts`.
+    """Search the drawn rows: what `look_without` says of each, as Parquet files in `parts`.
 
     Args:
         bank: whose rows.
@@ -87,7 +94,15 @@ def leave_one_out(
         k: neighbours that are looked at, 1 … rows that are searched - 1.
         parts: URI of the folder.
         tally: where times are reported; None: nowhere.
+
+    Raises:
+        UfdError: a shard cannot be read or searched, or a part not be written.
     """
+    if bank.num_searchable <= _FEW:
+        task = ray.remote(num_cpus=LIGHT)(_look_at_all)
+        with our_errors_only():
+            ray.get(task.remote(bank, search, storage, drawing, k, parts, tally))
+        return
     shards = ray.data.from_items([{"shard": number} for number in range(len(bank.shards))])
     rows = shards.map_batches(
         partial(_read_rows, bank=bank, drawing=drawing, storage=storage),
@@ -107,6 +122,25 @@ def leave_one_out(
         filesystem=open_filesystem(parse_uri(parts), storage),
         ray_remote_args={"num_cpus": LIGHT / 2},
     )
+
+
+def _look_at_all(
+    bank: BankInfo,
+    search: OpenSearch,
+    storage: StorageOptions,
+    drawing: Drawing,
+    k: int,
+    parts: str,
+    tally: Any,
+) -> None:
+    stage = SearchWithout(search=search, k=k, tally=tally)
+    numbers = pa.table({"shard": range(len(bank.shards))})
+    rows = pa.concat_tables(_read_rows(numbers, bank, drawing, storage))
+    at_once = search.plan.queries_at_once or _QUERIES
+    # One batch at least: without a row it still has the columns.
+    starts = range(0, max(1, len(rows)), at_once)
+    found = pa.concat_tables(stage(rows.slice(start, at_once)) for start in starts)
+    write_table(parts, "rows.parquet", found, storage)
 
 
 def _read_rows(

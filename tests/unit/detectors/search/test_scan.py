@@ -127,6 +127,7 @@ def test_how_the_work_is_cut_never_matters(half: bool, monkeypatch: pytest.Monke
         "search.streaming._QUERIES": 5,
         "search.rescoring._PAIRS": {"cpu": 3},
         "search.unit_rows._CHUNK": {"cpu": 7},
+        "search.scan._AHEAD": {"cpu": 1},
     }.items():
         monkeypatch.setattr(f"ufd_ray.detectors.{target}", value)
     cut = NeighborSearch(bank, labels, ids, half=half).search(bank[500:700], 7)
