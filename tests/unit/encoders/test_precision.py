@@ -96,6 +96,7 @@ def lite0(training: list[Picture], crawl: list[Picture]) -> dict[str, list[npt.N
     return {name: [one.encode(pixels) for pixels in images] for name, one in encoders.items()}
 
 
+@pytest.mark.slow  # bf16 takes most of a minute where the CPU has none
 def test_lite0_with_its_real_weights(lite0: dict[str, list[npt.NDArray[Any]]]) -> None:
     difference = relative_difference(lite0["bf16"][1], lite0["fp32"][1])
     assert difference < BOUNDS["lite0"]["bf16"]
@@ -103,6 +104,7 @@ def test_lite0_with_its_real_weights(lite0: dict[str, list[npt.NDArray[Any]]]) -
     assert difference > TOO_MUCH
 
 
+@pytest.mark.slow
 def test_flipped_verdicts_are_counted(
     lite0: dict[str, list[npt.NDArray[Any]]], training: list[Picture]
 ) -> None:
