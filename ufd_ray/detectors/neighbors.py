@@ -7,6 +7,7 @@ majority of the k nearest of the joint bank decides (section 6).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -34,6 +35,9 @@ from ufd_ray.schema import FAKE, REAL
 
 QUERIES_A_PASS = {"cpu": 4096, "cuda": 8192}
 """Queries that are searched at a time: they bound what a search holds in memory."""
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Searches of a process take turns: each has all cores, and what it sets holds for all threads."""
 
 Embeddings = NDArray[np.float32] | NDArray[np.float16]
 
@@ -167,7 +171,7 @@ class NeighborSearch:
         similarity = np.empty((len(queries), k))
         closest = np.empty((2, len(queries)))
         counts = SearchCounts()
-        with bounded_products(device):
+        with _ONE_AT_A_TIME, bounded_products(device):
             found = side_by_side(some, len(queries), QUERIES_A_PASS[device.type], device)
         for part, joint, near, counted in found:
             if k:

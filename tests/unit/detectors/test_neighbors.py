@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from tests.unit.detectors.search_cases import (
     HARD,
@@ -30,6 +32,7 @@ from ufd_ray.detectors import (
     vote,
 )
 from ufd_ray.detectors.search import pool
+from ufd_ray.detectors.search.products import Products
 from ufd_ray.errors import StorageError
 
 
@@ -238,6 +241,39 @@ def test_fast_products_elsewhere_in_the_process_change_nothing(
         torch.set_num_threads(cores)
     assert set(used) == {"ieee"}
     assert_equal(found, expected)
+
+
+def openblas_threads() -> list[int]:
+    return [one["num_threads"] for one in threadpool_info() if one["internal_api"] == "openblas"]
+
+
+def test_searches_at_the_same_time_leave_the_process_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(9)
+    bank = cone(rng, 2000, 64, 0.8)
+    labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
+    search, precision = NeighborSearch(bank, labels, ids), torch.get_float32_matmul_precision()
+    expected = search.search(bank[:300], 9)
+    used, honest = set(), Products.__call__
+
+    def watched(*arguments: Any) -> torch.Tensor:
+        used.add(torch.backends.mkldnn.matmul.fp32_precision)  # type: ignore[attr-defined]
+        return honest(*arguments)
+
+    monkeypatch.setattr(Products, "__call__", watched)
+    before = openblas_threads()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with ThreadPoolExecutor(4) as executor:
+            found = list(executor.map(lambda _: search.search(bank[:300], 9), range(12)))
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(precision)
+    assert used == {"ieee"}
+    assert openblas_threads() == before
+    for one in found:
+        assert_equal(one, expected)
 
 
 @settings(max_examples=60)

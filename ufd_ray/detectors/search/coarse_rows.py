@@ -128,7 +128,8 @@ class SingleRows:
     def tiles(self, num_queries: int) -> Iterator[Tile]:
         """See `CoarseRows`."""
         stored = self._bank.on(self._device)
-        tile_rows = rows_a_tile(torch.float32, self._device, num_queries)
+        # As few rows as may be, however few queries: they are copied, not looked at where they lie.
+        tile_rows = least_tile(torch.float32, self._device)
         for label, start, stop in in_turns(self._counts, tile_rows):
             numbers = self._rows[label].on(self._device)[start : with_padding(start, stop)]
             unit = stored[numbers].single()

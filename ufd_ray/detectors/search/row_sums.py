@@ -22,11 +22,15 @@ def sum_rows(terms: torch.Tensor) -> torch.Tensor:
     """
     if terms.device.type == "cpu":
         return torch.from_numpy(np.add.reduce(terms.numpy(), axis=1))
-    return _pairwise(terms)
+    return by_columns(terms)
+
+
+def by_columns(terms: torch.Tensor) -> torch.Tensor:
+    """The same, (m,), by additions of columns, which IEEE 754 rounds alike on all devices."""
+    return _pairwise(terms) + 0.0  # NumPy begins with a zero, and negative zeros become positive
 
 
 def _pairwise(terms: torch.Tensor) -> torch.Tensor:
-    """The same by additions of columns, each of which IEEE 754 rounds alike on all devices."""
     num = terms.shape[1]
     if num > _BLOCK:
         half = num // 2 - num // 2 % _LANES

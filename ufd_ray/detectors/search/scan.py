@@ -153,8 +153,11 @@ def _reached(
 
 
 def _rows_a_group(num_rows: int, most_wanted: int) -> int:
-    """As many as leave twice as many groups as first floors are drawn from, if there are."""
+    """As many as leave twice as many groups as first floors are drawn from, if there are.
+
+    And no more than that the groups of the wanted rows alone take a quarter of what a pool holds.
+    """
     width = GROUP
-    while width > 1 and num_rows < 2 * most_wanted * width:
+    while width > 1 and (num_rows < 2 * most_wanted * width or most_wanted * width > MOST // 4):
         width //= 2
     return width

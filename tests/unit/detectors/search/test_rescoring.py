@@ -11,7 +11,7 @@ from tests.unit.detectors.search_cases import DEVICES, cone, scaled_copies
 from ufd_ray.detectors.search import UnitRows
 from ufd_ray.detectors.search.rescoring import exact_similarity, single_similarity
 from ufd_ray.detectors.search.rounding import float32_pairwise
-from ufd_ray.detectors.search.row_sums import _pairwise, sum_rows
+from ufd_ray.detectors.search.row_sums import by_columns, sum_rows
 
 
 def seen(rows: NDArray[Any], device: str = "cpu") -> UnitRows:
@@ -63,4 +63,7 @@ def test_a_gpu_adds_in_the_order_of_numpy(num: int, dtype: torch.dtype) -> None:
     terms = torch.from_numpy(np.random.default_rng(num).normal(size=(40, num))).to(dtype)
     expected = terms.numpy().sum(axis=1)
     np.testing.assert_array_equal(sum_rows(terms), expected)
-    np.testing.assert_array_equal(_pairwise(terms), expected)
+    np.testing.assert_array_equal(by_columns(terms), expected)
+    negative_zeros = torch.full((2, num), -0.0, dtype=dtype)
+    assert not sum_rows(negative_zeros).signbit().any()
+    assert not by_columns(negative_zeros).signbit().any()

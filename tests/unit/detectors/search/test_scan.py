@@ -96,7 +96,8 @@ def test_few_queries_have_larger_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
         rows, least = coarse(bank, labels, precision), 128 if precision in PRECISIONS[2:] else 64
         for num_queries, multiple in ((1, 12), (4, 3), (7, 1), (1024, 1)):
             tiles = list(rows.tiles(num_queries))
-            assert len(tiles[0].rows) == min(1000, least * multiple)
+            # Tiles of the bank's own rows are copies, which few queries make no larger.
+            assert len(tiles[0].rows) == min(1000, least * (multiple if precision else 1))
             assert sorted(torch.cat([tile.rows for tile in tiles]).tolist()) == list(range(1000))
             longest = max(tile.length for tile in tiles)
             assert longest == max(tile.length for tile in rows.tiles(1))
