@@ -234,14 +234,9 @@ def merge_neighbors(parts: Sequence[Neighbors], rank: NDArray[np.int64], k: int)
     num = len(parts[0].index)
     query = np.arange(num)
     joint = Pairs(
-        *(
-            torch.from_numpy(np.concatenate(column))
-            for column in (
-                [np.repeat(query, part.index.shape[1]) for part in parts],
-                [part.index.reshape(-1) for part in parts],
-                [part.similarity.reshape(-1) for part in parts],
-            )
-        )
+        shared(np.concatenate([np.repeat(query, part.index.shape[1]) for part in parts])),
+        shared(np.concatenate([part.index.reshape(-1) for part in parts])),
+        shared(np.concatenate([part.similarity.reshape(-1) for part in parts])),
     ).best(k, shared(rank))
     real = np.fmax.reduce([part.real_similarity for part in parts])
     fake = np.fmax.reduce([part.fake_similarity for part in parts])

@@ -14,7 +14,7 @@ from ufd_ray.detectors.search.coarse_rows import SingleRows
 from ufd_ray.detectors.search.counts import SearchCounts
 from ufd_ray.detectors.search.held import Held, shared
 from ufd_ray.detectors.search.nearest_rows import Bank, nearest
-from ufd_ray.detectors.search.pairs import Pairs, concatenate
+from ufd_ray.detectors.search.pairs import Pairs
 from ufd_ray.detectors.search.products import bounded_products
 from ufd_ray.detectors.search.threads import side_by_side
 from ufd_ray.detectors.search.unit_rows import StoredRows, UnitRows
@@ -29,7 +29,6 @@ __all__ = [
     "StoredRows",
     "UnitRows",
     "bounded_products",
-    "concatenate",
     "nearest",
     "shared",
     "side_by_side",

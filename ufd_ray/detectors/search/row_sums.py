@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 _BLOCK = 128
+"""Longer rows NumPy halves."""
 _LANES = 8
+"""Running sums that it keeps of a row that is not halved."""
 
 
 def sum_rows(terms: torch.Tensor) -> torch.Tensor:
@@ -31,6 +33,7 @@ def by_columns(terms: torch.Tensor) -> torch.Tensor:
 
 
 def _pairwise(terms: torch.Tensor) -> torch.Tensor:
+    # Source: `pairwise_sum` in NumPy's loops_utils.h.src.
     num = terms.shape[1]
     if num > _BLOCK:
         half = num // 2 - num // 2 % _LANES

@@ -23,7 +23,7 @@ from ufd_ray.detectors.search.rounding import UNIT_ROUNDOFF
 
 _GROUPS_TOGETHER = 16
 _AHEAD = {"cpu": 0, "cuda": 1}
-"""Products that are asked for before the candidates of the last one are: a GPU never waits then."""
+"""Products that are asked for before the candidates of the last one are, so that a GPU has work."""
 
 
 def scan(
