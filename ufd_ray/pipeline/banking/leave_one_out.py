@@ -100,6 +100,8 @@ def leave_one_out(
     """
     if bank.num_searchable <= _FEW:
         task = ray.remote(num_cpus=LIGHT)(_look_at_all)
+        # Not before the bank is read: the worker that reads it is free then, and has PyTorch.
+        ray.wait([search.evidence], fetch_local=False)
         with our_errors_only():
             ray.get(task.remote(bank, search, storage, drawing, k, parts, tally))
         return
@@ -137,8 +139,7 @@ def _look_at_all(
     numbers = pa.table({"shard": range(len(bank.shards))})
     rows = pa.concat_tables(_read_rows(numbers, bank, drawing, storage))
     at_once = search.plan.queries_at_once or _QUERIES
-    # One batch at least: without a row it still has the columns.
-    starts = range(0, max(1, len(rows)), at_once)
+    starts = range(0, len(rows), at_once)
     found = pa.concat_tables(stage(rows.slice(start, at_once)) for start in starts)
     write_table(parts, "rows.parquet", found, storage)
 
