@@ -5,6 +5,8 @@ VENV ?= .venv
 STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python
 PYTEST := $(RUN) -m pytest
+# Folders of tests that start processes and wait for them.
+WAITING := docs faults ray s3
 
 # Ray reports usage to its makers and draws progress bars unless told otherwise.
 export RAY_USAGE_STATS_ENABLED := 0
@@ -13,7 +15,7 @@ export RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO := 0
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-unit test-ray test-s3 test-slow faults check format clean
+.PHONY: help setup demo test test-that-wait test-that-compute test-unit test-ray test-s3 test-slow faults check format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +37,17 @@ demo: $(STAMP) ## Score a small set of images from end to end, offline
 	$(RUN) jobs/demo.py
 
 test: $(STAMP) ## Run the tests, all but the slow ones
-	$(PYTEST)
+	@$(MAKE) --no-print-directory -j2 test-that-wait test-that-compute
+
+# Side by side: the ones wait for Ray, servers and processes most of the time. What the others say
+# comes in one piece when they are through.
+test-that-wait: $(STAMP)
+	$(PYTEST) $(addprefix tests/,$(WAITING))
+
+test-that-compute: $(STAMP)
+	@said=$$(mktemp) && trap 'rm -f "$$said"' EXIT; \
+	    $(PYTEST) -p no:cacheprovider $(addprefix --ignore=tests/,$(WAITING)) >"$$said" 2>&1; \
+	    status=$$?; cat "$$said"; exit $$status
 
 test-unit: $(STAMP) ## Run the tests that need neither Ray nor a server
 	$(PYTEST) tests/unit

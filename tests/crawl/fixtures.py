@@ -69,7 +69,8 @@ def trained(ray_cluster: dict[str, Any], tmp_path_factory: pytest.TempPathFactor
     flags = ("--input", str(manifest), "--encoder", "lite0", "--output", str(bank))
     split = ("--val-share", "0.2", "--rows-per-file", "30")
     built = run_here(BuildBankSettings, build_bank, *flags, *split)
-    fitted = run_here(FitProbeSettings, fit_probe, "--bank", str(bank), "--output", str(probe))
+    flags = ("--bank", str(bank), "--output", str(probe), "--num-workers", "1")
+    fitted = run_here(FitProbeSettings, fit_probe, *flags)
     assert (built.status, fitted.status) == (0, 0), built.err + fitted.err
     return Trained(bank, probe, manifest, built, fitted)
 

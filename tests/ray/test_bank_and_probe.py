@@ -114,8 +114,8 @@ def test_embeddings_are_those_of_the_encoder(rows: Any, bank: Any) -> None:
 def test_the_probe_is_that_of_one_process(trained: Trained, rows: Any) -> None:
     embeddings, labels = split(rows, "train")
     alone = fit_logistic(embeddings, labels).probe
-    by_two = read_probe(trained.probe)
-    assert np.abs(alone.logits(embeddings) - by_two.logits(embeddings)).max() < 1e-4
+    by_ray = read_probe(trained.probe)
+    assert np.abs(alone.logits(embeddings) - by_ray.logits(embeddings)).max() < 1e-4
 
 
 def test_probe_json_judges_it_on_held_out_images(trained: Trained, rows: Any, bank: Any) -> None:

@@ -21,10 +21,10 @@ from safetensors.numpy import load_file
 
 from tests.crawl.handmade import HERE, TINY
 from tests.crawl.runs import Ended, run_here
-from ufd_ray.detectors import Probe, fit_paper
+from ufd_ray.detectors import Probe, cross_validate, deal_folds, fit_logistic, fit_paper
 from ufd_ray.pipeline.fit_probe import fit_probe
 from ufd_ray.pipeline.fitting import training
-from ufd_ray.pipeline.fitting.rows import TRAIN_VIEWS, VAL_VIEWS, read_rows
+from ufd_ray.pipeline.fitting.rows import TRAIN, TRAIN_VIEWS, VAL_VIEWS, read_rows
 from ufd_ray.schema import bank_row
 from ufd_ray.settings import FitProbeSettings
 from ufd_ray.storage import embedding_column, read_bank_info, write_document, write_table
@@ -121,7 +121,30 @@ def cross_validated(
     return folder, *fit(bank, folder, *flags)
 
 
-@pytest.mark.parametrize("num_workers", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_two_workers_come_to_what_one_process_does(
+    bank: Path, cross_validated: tuple[Path, Ended, Any]
+) -> None:
+    folder, ended, by_two = cross_validated
+    assert (ended.status, ended.err) == (0, "")
+    rows = read_rows(read_bank_info(str(bank), HERE), HERE, [TRAIN, TRAIN_VIEWS])
+    images, views = rows[TRAIN], rows[TRAIN_VIEWS]
+    folds = deal_folds(images.image_ids, images.labels, images.sources, 5, seed=0).numbers
+    fold_of = dict(zip(images.image_ids, folds, strict=True))
+    of_views = np.array([fold_of[image_id] for image_id in views.image_ids])
+    found = cross_validate(
+        views.embeddings, views.labels, of_views, images.embeddings, images.labels, folds
+    )
+    validated = by_two["cross_validation"]
+    assert validated["l2"] == found.c
+    for ours, alone in zip(validated["grid"], found.grid, strict=True):
+        assert ours == pytest.approx(alone, abs=1e-6)
+    alone = fit_logistic(views.embeddings, views.labels, c=found.c).probe
+    new = make_rows(5, np.arange(500) % 2)
+    assert np.abs(alone.logits(new) - logits(folder)).max() < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("num_workers", [1, 4])
 def test_any_number_of_workers_comes_to_the_same(
     bank: Path, cross_validated: tuple[Path, Ended, Any], tmp_path: Path, num_workers: int
 ) -> None:
@@ -213,9 +236,8 @@ def killing(when: Callable[[], bool]) -> Iterator[list[int]]:
 
 @pytest.fixture
 def kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint after every epoch, which Ray Train takes note of at once."""
+    """A checkpoint after every epoch; Ray Train takes note of it at once (see `conftest`)."""
     monkeypatch.setattr(training, "CHECKPOINT_S", 0.0)
-    monkeypatch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.1")
 
 
 def is_kept(folder: Path) -> bool:

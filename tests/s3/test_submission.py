@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.crawl.fixtures import Trained
 from tests.crawl.items import contents
 from tests.crawl.runs import REPOSITORY
 from tests.docs.names import Names
@@ -154,18 +155,25 @@ def standing(
 
 
 @pytest.fixture(scope="module")
-def submitted(standing: Standing) -> dict[str, Said]:
-    """The page's commands, in its order, with `runtime_env.yaml` as it is."""
+def submitted(standing: Standing, trained: Trained) -> dict[str, Said]:
+    """The page's commands, in its order, with `runtime_env.yaml` as it is.
+
+    All but that for a probe, which is there: it takes as long as the others, and a slow test runs
+    it.
+    """
+    client, folder = standing.s3.client(), f"{standing.names.room}/models/probe"
+    for file in trained.probe.iterdir():
+        key = f"{folder}/{file.name}"
+        client.put_object(Bucket=standing.names.bucket, Key=key, Body=file.read_bytes())
     said = {}
-    for job in ("build_bank", "fit_probe", "score"):
+    for job in ("build_bank", "score"):
         said[job] = standing.run(*standing.recipe(job))
         assert said[job].status == 0, said[job].out
     return said
 
 
-def test_every_job_succeeds(submitted: dict[str, Said]) -> None:
+def test_the_jobs_succeed(submitted: dict[str, Said]) -> None:
     assert "bank of 40 embeddings (20 real, 20 fake)" in submitted["build_bank"].out
-    assert "probe" in submitted["fit_probe"].out
     assert "published: s3://" in submitted["score"].out
 
 
