@@ -96,17 +96,22 @@ def start_s() -> float:
 
 
 def photograph(width: int, height: int, *, seed: int) -> bytes:
-    """A JPEG that compresses as a photograph does: blurred noise in octaves, and some grain."""
+    """Such a picture as a JPEG."""
+    sink = io.BytesIO()
+    picture(width, height, seed=seed).save(sink, "JPEG", quality=85)
+    return sink.getvalue()
+
+
+def picture(width: int, height: int, *, seed: int) -> Image.Image:
+    """What compresses as a photograph does: blurred noise in octaves, and some grain."""
     random = np.random.default_rng(seed)
-    picture = np.zeros((height, width, 3), np.float32)
+    pixels = np.zeros((height, width, 3), np.float32)
     for octave in range(2, 9):
         coarse = random.integers(0, 256, (2**octave, 2**octave, 3), dtype=np.uint8)
         smooth = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
-        picture += np.asarray(smooth, np.float32) / 2 ** (octave - 1)
-    picture += random.normal(0, 3, (height, width, 1)).astype(np.float32)
-    sink = io.BytesIO()
-    Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(sink, "JPEG", quality=85)
-    return sink.getvalue()
+        pixels += np.asarray(smooth, np.float32) / 2 ** (octave - 1)
+    pixels += random.normal(0, 3, (height, width, 1)).astype(np.float32)
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
 
 def children() -> list[int]:

@@ -17,7 +17,8 @@ from dataclasses import replace
 from PIL import AvifImagePlugin, Image
 
 from ufd_ray.errors import DecodeError, ErrorCode
-from ufd_ray.images.cropping import to_pixels
+from ufd_ray.images.crop_decoding import decode_crop
+from ufd_ray.images.cropping import on_black, to_pixels
 from ufd_ray.images.decoding import decode
 from ufd_ray.images.views import make_views
 from ufd_ray.images.wire import READY, Decoded, Request, answer_bytes, read_request
@@ -29,12 +30,14 @@ def decode_file(request: Request) -> Decoded:
     Raises:
         MemoryError: the process's bound was reached.
     """
+    facts = Decoded()
     try:
+        if request.mode == "crop" and request.views is None:
+            crop = decode_crop(request.data, max_pixels=request.max_pixels, size=request.size)
+            facts = Decoded(crop.format, *crop.sides)
+            return replace(facts, pixels=on_black(crop.shown, request.size).tobytes())
         image = decode(request.data, max_pixels=request.max_pixels)
-    except DecodeError as error:
-        return Decoded(error=error)
-    facts = Decoded(image.format, image.width, image.height)
-    try:
+        facts = Decoded(image.format, image.width, image.height)
         pixels = to_pixels(image, mode=request.mode, size=request.size).tobytes()
         if request.views is None:
             return replace(facts, pixels=pixels)

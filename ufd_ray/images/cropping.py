@@ -34,6 +34,12 @@ def crop_window(side: int, size: int) -> tuple[int, int, int]:
     return round((side - size) / 2), size, 0  # ties to even, as torchvision's rounding
 
 
+def crop_box(sides: tuple[int, int], size: int) -> tuple[int, int, int, int]:
+    """What a centre crop of `size` pixels shows of an image: left, top, right, bottom."""
+    (left, width, _), (top, height, _) = (crop_window(side, size) for side in sides)
+    return left, top, left + width, top + height
+
+
 def center_crop(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
     """Centre crop without resizing (released code; resizing destroys the traces of generators).
 
@@ -47,14 +53,18 @@ def center_crop(image: Image.Image, size: int) -> npt.NDArray[np.uint8]:
     Raises:
         DecodeError: `unsupported` sample format.
     """
-    left, width, x = crop_window(image.width, size)
-    top, height, y = crop_window(image.height, size)
+    return on_black(image.crop(crop_box(image.size, size)), size)
+
+
+def on_black(shown: Image.Image, size: int) -> npt.NDArray[np.uint8]:
+    """What a centre crop shows of an image → the crop. Returns and errors as of `center_crop`."""
     # Cut first, convert after: the same pixels, and a photograph's other 99 % are left alone.
-    cut = to_rgb(image.crop((left, top, left + width, top + height)))
-    if (width, height) == (size, size):
-        return np.asarray(cut)
+    converted = np.asarray(to_rgb(shown))
+    if shown.size == (size, size):
+        return converted
+    (_, width, x), (_, height, y) = (crop_window(side, size) for side in shown.size)
     pixels = np.zeros((size, size, 3), dtype=np.uint8)
-    pixels[y : y + height, x : x + width] = np.asarray(cut)
+    pixels[y : y + height, x : x + width] = converted
     return pixels
 
 

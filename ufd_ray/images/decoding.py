@@ -42,6 +42,11 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
     Raises:
         DecodeError: `empty`, `unsupported`, `corrupt`, `truncated` or `too_many_pixels`.
     """
+    return load_image(open_image(data, max_pixels=max_pixels), data)
+
+
+def open_image(data: bytes, *, max_pixels: int) -> Image.Image:
+    """Read a file's header: format, mode, sides. Arguments and errors as for `decode`."""
     if not data:
         raise DecodeError(ErrorCode.EMPTY, "the file has no bytes")
     with _typed_errors(data):
@@ -52,6 +57,12 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
                 ErrorCode.TOO_MANY_PIXELS,
                 f"{width}×{height} pixels, more than the allowed {max_pixels} (--max-pixels)",
             )
+        return image
+
+
+def load_image(image: Image.Image, data: bytes) -> Image.Image:
+    """Load the pixels of an image that was opened from these bytes; the rest as for `decode`."""
+    with _typed_errors(data):
         image.load()
         if image.mode == "P" and image.palette is None:
             raise DecodeError(ErrorCode.CORRUPT, "indexed colours without a palette")
