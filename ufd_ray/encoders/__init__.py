@@ -9,6 +9,7 @@ from ufd_ray.encoders.device import (
     resolve_precision,
 )
 from ufd_ray.encoders.encoder import Encoder
+from ufd_ray.encoders.gpu import GpuBatches
 from ufd_ray.encoders.identity import EncoderIdentity, require_same
 from ufd_ray.encoders.precision import objection_to_bf16
 from ufd_ray.encoders.spec import DEFAULT_ENCODER, SHORT_NAMES, EncoderSpec
@@ -20,6 +21,7 @@ __all__ = [
     "Encoder",
     "EncoderIdentity",
     "EncoderSpec",
+    "GpuBatches",
     "PrecisionChoice",
     "WeightsFile",
     "objection_to_bf16",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,9 @@ from ufd_ray.encoders.checkpoints import WeightsFile
 from ufd_ray.encoders.device import check_precision
 from ufd_ray.encoders.digest import weights_digest
 from ufd_ray.encoders.identity import EncoderIdentity
+from ufd_ray.encoders.lean import make_lean
 from ufd_ray.encoders.spec import EncoderSpec
+from ufd_ray.encoders.tf32 import without_tf32
 from ufd_ray.encoders.tower import Tower
 from ufd_ray.errors import SettingsError
 from ufd_ray.settings import Precision, PreprocessMode
@@ -47,6 +50,8 @@ class Encoder(nn.Module):
         self.weights_file = weights_file
         self.precision = precision
         self._dtype = _DTYPES[precision]
+        if torch.device(device).type == "cuda" and precision != "fp32":
+            make_lean(tower.module)
         # The whole network is cast: autocast on CPUs takes five times as long as fp32.
         self._tower = tower.module.to(device=device, dtype=self._dtype).requires_grad_(False)
         self._mean = torch.tensor(tower.mean, device=device).view(3, 1, 1)
@@ -82,9 +87,6 @@ class Encoder(nn.Module):
         if kind == "cuda" and not torch.cuda.is_available():
             raise SettingsError(f"device {device} was asked for, and torch sees no GPU here")
         check_precision(precision, "cuda" if kind == "cuda" else "cpu")
-        if kind == "cuda" and precision == "fp32":
-            # Convolutions would take TF32, which keeps 10 bits: then 1e-5 could not be promised.
-            torch.backends.cudnn.allow_tf32 = False
         tower, file = build_tower(spec, weights_file, storage)
         identity = EncoderIdentity(
             arch=tower.arch,
@@ -108,6 +110,11 @@ class Encoder(nn.Module):
         """Side of the square of pixels that it takes."""
         return self.identity.input_size
 
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self._mean.device
+
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode, whatever `mode` says: batch statistics must never move."""
         return super().train(False)
@@ -121,11 +128,24 @@ class Encoder(nn.Module):
 
         Returns:
             float32 (n, dim), not normalised.
+
+        Raises:
+            SettingsError: it does not give one vector of that length an image.
         """
         values = pixels.permute(0, 3, 1, 2).float() / 255
         normalised = (values - self._mean) / self._std
-        features: Tensor = self._tower(normalised.to(self._dtype))
+        with self._as_promised():
+            features: Tensor = self._tower(normalised.to(self._dtype))
+        if features.shape != (len(pixels), self.dim):
+            raise SettingsError(
+                f"{self.identity.spec} gives {tuple(features.shape)} for {len(pixels)} images;"
+                f" expected one vector of {self.dim} an image: choose another architecture"
+            )
         return features.float()
+
+    def _as_promised(self) -> AbstractContextManager[None]:
+        on_gpu = self.device.type == "cuda"
+        return without_tf32() if on_gpu and self.precision == "fp32" else nullcontext()
 
     def encode(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Embed pixels.
@@ -140,19 +160,22 @@ class Encoder(nn.Module):
         Raises:
             ValueError: another shape or dtype.
         """
+        self.check_pixels(pixels)
+        if len(pixels) == 0:
+            return np.zeros((0, self.dim), dtype=np.float32)
+        # Ray hands out read-only arrays, of which torch makes no tensor without a warning.
+        writable = np.require(pixels, requirements=["C", "W"])
+        embeddings: Any = self(torch.from_numpy(writable).to(self.device)).cpu().numpy()
+        return np.asarray(embeddings, dtype=np.float32)
+
+    def check_pixels(self, pixels: npt.NDArray[np.uint8]) -> None:
+        """Refuse what `encode` does not take.
+
+        Raises:
+            ValueError: another shape or dtype.
+        """
         size = self.input_size
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3):
             raise ValueError(
                 f"pixels are {pixels.dtype} {pixels.shape}; expected uint8 (n, {size}, {size}, 3)"
             )
-        if len(pixels) == 0:
-            return np.zeros((0, self.dim), dtype=np.float32)
-        # Ray hands out read-only arrays, of which torch makes no tensor without a warning.
-        writable = np.require(pixels, requirements=["C", "W"])
-        embeddings: Any = self(torch.from_numpy(writable).to(self._mean.device)).cpu().numpy()
-        if embeddings.shape != (len(pixels), self.dim):
-            raise SettingsError(
-                f"{self.identity.spec} gives {embeddings.shape} for {len(pixels)} images; expected"
-                f" one vector of {self.dim} an image: choose another architecture"
-            )
-        return np.asarray(embeddings, dtype=np.float32)

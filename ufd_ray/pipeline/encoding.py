@@ -16,6 +16,7 @@ from ufd_ray.encoders import (
     Encoder,
     EncoderIdentity,
     EncoderSpec,
+    GpuBatches,
     require_device,
     require_same,
     resolve_device,
@@ -28,6 +29,23 @@ from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import pixel_batch, put_errors, view_batch
 from ufd_ray.settings import Device, ImageSettings, Precision, PreprocessMode
 from ufd_ray.storage import KeptEmbeddings, StorageOptions, embedding_column, object_exists
+
+_AT_ONCE = 64
+"""Pictures that an encoder takes at a time on a CPU, where nobody says."""
+_GPU_ROWS = 512
+"""Rows that a worker on a GPU gets at a time: several batches, one copied while one is computed."""
+
+
+def rows_at_a_time(device: Device, at_once: int | None) -> int:
+    """Rows that Ray is to hand `EncodeImages` at a time, of one picture each.
+
+    Args:
+        device: where the encoder runs.
+        at_once: pictures that it takes at a time; None: it finds out.
+    """
+    if device == "cpu":
+        return at_once or _AT_ONCE
+    return max(_GPU_ROWS, at_once or 0)
 
 
 @dataclass(frozen=True)
@@ -117,7 +135,8 @@ class EncodeImages:
         pool: the workers, some of which may share a node's cores; None: this is the only one.
         kept: reference to the index of embeddings that are kept (`find_kept`); None: of none.
         tally: where times are reported; None: nowhere.
-        at_once: pictures that the encoder takes at a time.
+        at_once: pictures that the encoder takes at a time; None: 64 on CPUs, and on a GPU what a
+            short trial finds fastest, made once by each worker.
 
     Raises:
         IdentityError: at the first batch, if the weights found here are not those of the bank or
@@ -133,16 +152,21 @@ class EncodeImages:
         pool: Pool | None = None,
         kept: Any = None,
         tally: Any = None,
-        at_once: int = 64,
+        at_once: int | None = None,
     ) -> None:
+        self._num_threads: int | None = None
         if plan.device == "cpu":
             # All cores of the node, shared: Ray would give as many threads as CPUs were reserved.
             cpus, gpus = this_node()
-            torch.set_num_threads(max(1, cpus // (pool.on_a_node(cpus, gpus) if pool else 1)))
+            self._num_threads = max(1, cpus // (pool.on_a_node(cpus, gpus) if pool else 1))
+        self._at_once = at_once or _AT_ONCE
+        self._gpu: GpuBatches | None = None
         self._failure: UfdError | None = None
         try:
             require_device(plan.device)
             self._encoder = plan.load(storage, expected)
+            if plan.device == "cuda":
+                self._gpu = GpuBatches(self._encoder, at_once)
             if tally is not None and (file := self._encoder.weights_file):
                 tally.add_weights.remote(file.to_dict())
             self._kept = None if kept is None else KeptEmbeddings(ray.get(kept), storage)
@@ -150,7 +174,6 @@ class EncodeImages:
             self._failure = error
         self._dtype = np.dtype(plan.dtype)
         self._tally = tally
-        self._at_once = at_once
 
     def __call__(self, rows: Any) -> Any:
         """Encode a batch.
@@ -166,6 +189,9 @@ class EncodeImages:
         """
         if self._failure is not None:
             raise self._failure
+        if self._num_threads:
+            # Here, not above: OpenMP counts by thread, and batches come in another than the first.
+            torch.set_num_threads(self._num_threads)
         encoder = self._encoder
         embeddings = np.zeros((len(rows), encoder.dim), self._dtype)
         known = self._recall(rows, embeddings)
@@ -189,10 +215,12 @@ class EncodeImages:
         return rows.drop_columns(["view_pixels"]).append_column("view_embeddings", lists)
 
     def _encode(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        encoded = np.empty((len(pictures), self._encoder.dim), self._dtype)
-        for first in range(0, len(pictures), self._at_once):
-            few = slice(first, first + self._at_once)
-            with np.errstate(over="ignore"):  # float16 may overflow: `_have_a_direction` sees it
+        with np.errstate(over="ignore"):  # float16 may overflow: `_have_a_direction` sees it
+            if self._gpu is not None:
+                return self._gpu.encode(pictures).astype(self._dtype)
+            encoded = np.empty((len(pictures), self._encoder.dim), self._dtype)
+            for first in range(0, len(pictures), self._at_once):
+                few = slice(first, first + self._at_once)
                 encoded[few] = self._encoder.encode(pictures[few]).astype(self._dtype)
         return encoded
 

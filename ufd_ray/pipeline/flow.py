@@ -19,7 +19,7 @@ from ufd_ray.images import DecodeLimits
 from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.checkpoint import LeaveOut
 from ufd_ray.pipeline.detecting import DetectGenerated
-from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan
+from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan, rows_at_a_time
 from ufd_ray.pipeline.placement import LIGHT, Placement
 from ufd_ray.pipeline.reading import decode_images, fetch_images
 from ufd_ray.pipeline.stored_rows import Recalling, StoredRows
@@ -41,7 +41,7 @@ class Flow:
         plan: which encoder, and how it is loaded.
         encoder: its identity; workers that find another one end the run.
         placement: what each worker takes of a machine.
-        batch_size: images that an encoder takes at once.
+        batch_size: images that an encoder takes at once; None: it finds out.
         limits: bounds of fetching.
         decode_limits: bounds of decoding.
         storage: how storage is reached.
@@ -52,7 +52,7 @@ class Flow:
     plan: EncoderPlan
     encoder: EncoderIdentity
     placement: Placement
-    batch_size: int
+    batch_size: int | None
     limits: FetchLimits
     decode_limits: DecodeLimits
     storage: StorageOptions
@@ -109,7 +109,7 @@ class Flow:
                 self.tally,
                 self.batch_size,
             ),
-            batch_size=self._bounded(self.batch_size),
+            batch_size=self._bounded(rows_at_a_time(self.plan.device, self.batch_size)),
             **self.placement.encoders.arguments(),
             **_ARROW,
         )

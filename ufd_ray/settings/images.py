@@ -79,7 +79,13 @@ class ImageSettings(JobSettings):
         description="in which the encoder computes; auto: fp16 on GPUs, on CPUs with AMX or"
         " AVX512-BF16 bf16 where that keeps enough (ViT, ResNet), else fp32",
     )
-    batch_size: int = Field(64, ge=1, le=4096, description="images that the encoder takes at once")
+    batch_size: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="images that the encoder takes at once; without it, 64 on CPUs, and on a GPU"
+        " what a short trial finds fastest",
+    )
     num_encoders: int | None = Field(
         None,
         ge=1,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from tests.unit.encoders.inputs import Pixels, random_pixels, relative_difference
-from ufd_ray.encoders import Encoder, EncoderSpec
+from ufd_ray.encoders import Encoder, EncoderSpec, GpuBatches
+from ufd_ray.encoders.batch_size import SIZES
+from ufd_ray.encoders.precision import BOUNDS
 from ufd_ray.errors import SettingsError
 
 SMALL = EncoderSpec("timm/mobilenetv3_small_050", "random:1")
@@ -125,3 +130,28 @@ def test_a_gpu_gives_the_same_embeddings(lite0: Encoder, precision: str, toleran
     on_gpu = Encoder.load(EncoderSpec.parse("lite0"), device="cuda", precision=precision)  # type: ignore[arg-type]
     assert on_gpu.identity == lite0.identity
     assert relative_difference(on_gpu.encode(PIXELS), lite0.encode(PIXELS)) < tolerance
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_batches_on_a_gpu(precision: Literal["fp16", "bf16"]) -> None:
+    spec = EncoderSpec.parse("ViT-B-32-quickgelu:random:0")
+    pixels = random_pixels(45)
+    exact = Encoder.load(spec).encode(pixels)
+    half = Encoder.load(spec, device="cuda", precision=precision)
+    batches = GpuBatches(half, 16)
+    found = batches.encode(pixels)
+    assert relative_difference(found, exact) < BOUNDS["transformer"][precision]
+    # The bound tells whether an image is in another's place.
+    assert relative_difference(found[1:], exact[:-1]) > 2 * BOUNDS["transformer"][precision]
+    with ThreadPoolExecutor(4) as threads:
+        for again in threads.map(lambda _: batches.encode(pixels), range(8)):
+            np.testing.assert_array_equal(again, found)
+
+
+@pytest.mark.gpu
+def test_a_size_is_found_on_a_gpu() -> None:
+    half = Encoder.load(EncoderSpec.parse("lite0"), device="cuda", precision="fp16")
+    batches = GpuBatches(half)
+    assert batches.at_once in SIZES
+    assert batches.encode(random_pixels(0)).shape == (0, half.dim)
