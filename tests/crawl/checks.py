@@ -156,6 +156,12 @@ class EveryImageHasItsRow:
         )
         assert counts["duplicates"] == 1
 
+    def test_run_json_says_how_near_to_its_encoder_it_came(self, run: Run) -> None:
+        found, whole_run_s = run.json["efficiency"], run.json["timings"]["whole_run_s"]
+        assert 0 < found["whole_run"] < 1
+        assert found["decode_core_ms"] > 0
+        assert abs(sum(found["seconds"].values()) - whole_run_s) < 0.1
+
     def test_run_json_names_every_file_with_its_checksum(self, run: Run) -> None:
         named = {
             file["name"]: (file["num_rows"], file["sha256"], file["num_bytes"])

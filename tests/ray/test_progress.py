@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ufd_ray.pipeline.progress import Tally, progress_line
+from ufd_ray.pipeline.progress import Report, Tally, progress_line
 
 
 @pytest.mark.parametrize(
@@ -33,15 +33,20 @@ def test_a_batch_that_was_done_twice_gives_no_negative_time() -> None:
 
 def test_tally_adds_up_by_stage() -> None:
     tally = Tally()
-    tally.add("decode", 3, 0.5, 1)
-    tally.add("decode", 4, 0.25)
-    tally.add("encode", 4, 2.0, 1)
+    tally.add(Report("decode", "a", 3, num_errors=1, seconds=0.5, core_seconds=0.25))
+    tally.add(Report("decode", "b", 4, seconds=0.25, core_seconds=0.5))
+    tally.add(Report("encode", "c", 4, num_errors=1, seconds=2.0))
     for _ in range(2):  # by two workers
         tally.add_weights({"sha256": "12"})
         tally.add_search({"num_queries": 3, "num_certified": 2})
-    assert tally.read() == {
-        "images": {"decode": 7, "encode": 4},
-        "seconds": {"decode": 0.75, "encode": 2.0},
+    said = tally.read()
+    paces = said.pop("paces")
+    decode, encode = paces["decode"], paces["encode"]
+    assert (decode.num_images, decode.seconds, decode.core_seconds) == (7, 0.75, 0.75)
+    assert (dict(decode.fastest), decode.first) == ({"a": 6.0, "b": 16.0}, (3, 0.5))
+    assert (encode.num_images, encode.seconds) == (4, 2.0)
+    assert 0 <= decode.window_s <= said.pop("at") - decode.first_at
+    assert said == {
         "errors": 2,
         "weights_files": [{"sha256": "12"}],
         "search": {"num_queries": 6, "num_certified": 4},

@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+
+import psutil
 
 from ufd_ray.errors import DecodeError, ErrorCode, UfdError
 from ufd_ray.images.wire import READY, Decoded, Request, read_answer, request_header
@@ -46,6 +49,7 @@ class DecodingProcess:
     def __init__(self, command: Sequence[str], timeout_s: float) -> None:
         self._command = command
         self._timeout_s = timeout_s
+        self._worked = 0.0
         self._buffer = bytearray()  # kept: fresh pages for every image cost more than the copying
         self._socket, theirs = socket.socketpair()
         with theirs:
@@ -103,6 +107,15 @@ class DecodingProcess:
         if answer.error is not None and answer.error.code == ErrorCode.CRASHED:
             raise LostError(answer.error.code, answer.error.message)
         return answer
+
+    @property
+    def core_seconds(self) -> float:
+        """What the program has worked so far: seconds of a core. As far as known, if it is gone."""
+        with suppress(psutil.Error):
+            if self._process.returncode is None:  # else its number may be another's by now
+                times = psutil.Process(self._process.pid).cpu_times()
+                self._worked = times.user + times.system
+        return self._worked
 
     def end(self) -> None:
         """Kill the process; nothing that it does is worth waiting for."""

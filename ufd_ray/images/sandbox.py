@@ -59,7 +59,13 @@ class Sandbox:
         self._command = (*command, str(limits.memory_mb), str(limits.timeout_s))
         self._timeout_s = limits.timeout_s
         self._child: DecodingProcess | None = None
+        self._spent = 0.0
         self._lock = threading.Lock()
+
+    @property
+    def core_seconds(self) -> float:
+        """What all children have worked so far: seconds of a core."""
+        return self._spent + (self._child.core_seconds if self._child else 0.0)
 
     def decode(
         self,
@@ -95,6 +101,7 @@ class Sandbox:
     def close(self) -> None:
         """End the child, if there is one."""
         if self._child is not None:
+            self._spent += self._child.core_seconds
             self._child.end()
             self._child = None
 

@@ -195,7 +195,7 @@ class EncodeImages:
         encoder = self._encoder
         embeddings = np.zeros((len(rows), encoder.dim), self._dtype)
         known = self._recall(rows, embeddings)
-        with timed(self._tally, "encode", len(rows) - int(known.sum())) as counts:
+        with timed(self._tally, "encode", 0) as report:
             fresh = pc.if_else(pa.array(known), pa.scalar(None, pa.large_binary()), rows["pixels"])
             pixels, valid = pixel_batch(fresh, encoder.input_size)
             views, num_views = view_batch(rows, encoder.input_size)
@@ -204,7 +204,7 @@ class EncodeImages:
             embeddings[valid], of_views = encoded[: len(pixels)], encoded[len(pixels) :]
             usable = _have_a_direction(embeddings)
             usable[np.repeat(np.arange(len(rows)), num_views)[~_have_a_direction(of_views)]] = False
-            counts["errors"] = int((~usable).sum())
+            report.num_images, report.num_errors = len(pixels), int((~usable).sum())
         rows = put_errors(rows, [_NOT_FINITE if bad else None for bad in valid & ~usable])
         rows = rows.drop_columns(["pixels"])
         rows = rows.append_column("embedding", embedding_column(embeddings, usable))
@@ -230,9 +230,9 @@ class EncodeImages:
             return np.zeros(len(rows), dtype=bool)
         sound = rows["pixels"].is_valid()
         hashes = pc.if_else(sound, rows["content_hash"], None).to_pylist()
-        with timed(self._tally, "recall", 0) as counts:
+        with timed(self._tally, "recall", 0) as report:
             found, known = self._kept.read(hashes)
-            counts["images"] = int(known.sum())
+            report.num_images = int(known.sum())
         if found is not None:
             embeddings[known] = found
         return known

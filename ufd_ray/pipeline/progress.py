@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import ray
 import ray.exceptions
+
+from ufd_ray.report import Pace
+
+
+@dataclass
+class Report:
+    """What a worker tells of a batch.
+
+    Attributes:
+        stage: which.
+        worker: who.
+        num_images: in the batch.
+        num_errors: of them.
+        seconds: that the stage worked on it.
+        core_seconds: of those, what it made the processor work elsewhere: in the decoding process.
+    """
+
+    stage: str
+    worker: str
+    num_images: int
+    num_errors: int = 0
+    seconds: float = 0.0
+    core_seconds: float = 0.0
 
 
 class Tally:
@@ -21,17 +47,22 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self._seconds: defaultdict[str, float] = defaultdict(float)
-        self._images: Counter[str] = Counter()
+        self._paces: dict[str, Pace] = {}
         self._errors = 0
         self._weights: list[dict[str, Any]] = []
         self._search: Counter[str] = Counter()
 
-    def add(self, stage: str, num_images: int, seconds: float, num_errors: int = 0) -> None:
+    def add(self, report: Report) -> None:
         """Take one batch's report."""
-        self._images[stage] += num_images
-        self._seconds[stage] += seconds
-        self._errors += num_errors
+        self._errors += report.num_errors
+        pace = self._paces.setdefault(report.stage, Pace())
+        pace.add(
+            report.worker,
+            report.num_images,
+            report.seconds,
+            report.core_seconds,
+            time.monotonic(),  # of this process, whatever the workers' clocks show
+        )
 
     def add_weights(self, file: dict[str, Any]) -> None:
         """Take an encoder's report of the file that it was loaded from."""
@@ -45,11 +76,11 @@ class Tally:
     def read(self) -> dict[str, Any]:
         """All counts so far."""
         return {
-            "images": dict(self._images),
-            "seconds": dict(self._seconds),
+            "paces": self._paces,
             "errors": self._errors,
             "weights_files": self._weights,
             "search": dict(self._search),
+            "at": time.monotonic(),
         }
 
 
@@ -68,18 +99,14 @@ def read_tally(tally: Any) -> dict[str, Any] | None:
 
 
 @contextmanager
-def timed(tally: Any, stage: str, num_images: int) -> Iterator[Counter[str]]:
-    """Report a batch's time to the tally.
-
-    The block may count its `errors` in what it is given, and its `images` where it learns only then
-    how many they are.
-    """
-    counts: Counter[str] = Counter(images=num_images)
+def timed(tally: Any, stage: str, num_images: int) -> Iterator[Report]:
+    """Report a batch's time to the tally; the block may change what else is reported."""
+    report = Report(stage, f"{socket.gethostname()}:{os.getpid()}", num_images)
     begun = time.perf_counter()
-    yield counts
+    yield report
     if tally is not None:
-        seconds = time.perf_counter() - begun
-        tally.add.remote(stage, counts["images"], seconds, counts["errors"])
+        report.seconds = time.perf_counter() - begun
+        tally.add.remote(report)
 
 
 @contextmanager
@@ -89,7 +116,8 @@ def progress_lines(tally: Any, last_stage: str, num_images: int, every_s: float)
 
     def look() -> None:
         if counts := read_tally(tally):
-            done = counts["images"].get(last_stage, 0)
+            pace = counts["paces"].get(last_stage)
+            done = pace.num_images if pace else 0
             print(progress_line(done, num_images, counts["errors"], time.monotonic() - begun))
 
     with repeated(look, every_s):

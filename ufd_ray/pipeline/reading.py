@@ -72,9 +72,12 @@ def decode_images(
     if bank:
         rows = bank.with_split(rows)
     views = bank.views(rows) if bank else None
-    with timed(tally, "decode", len(rows)):
+    sandbox = shared_sandbox(limits)
+    before = sandbox.core_seconds
+    with timed(tally, "decode", len(rows)) as report:
         files = (data.as_py() for data in rows["data"])  # a copy each: one at a time
-        decoded = shared_sandbox(limits).decode(files, mode, size, views)
+        decoded = sandbox.decode(files, mode, size, views)
+        report.core_seconds = sandbox.core_seconds - before
     rows = put_errors(rows, [d.error for d in decoded])
     for name in ("format", "width", "height"):
         rows = put(rows, name, [getattr(d, name) for d in decoded])

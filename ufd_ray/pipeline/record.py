@@ -13,6 +13,7 @@ from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.publishing import Census
 from ufd_ray.redaction import redact
+from ufd_ray.report import Pace, efficiency
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import ManifestInfo, PublishedFile, utc_now
 
@@ -98,9 +99,20 @@ class RunRecord:
         census: Census,
         files: list[PublishedFile],
         tally: dict[str, Any] | None,
+        shared_cores: float | None,
     ) -> None:
-        """The rows are published; `tally` is what the stages reported (None: it is lost)."""
-        reported = tally or {"seconds": {}, "images": {}, "weights_files": [], "search": {}}
+        """The rows are published.
+
+        Args:
+            outcome: how.
+            census: what became of the images.
+            files: that hold the rows.
+            tally: what the stages reported; None: it is lost.
+            shared_cores: on which encoders and decoders both compute; None: they share none.
+        """
+        reported = tally or {"paces": {}, "weights_files": [], "search": {}, "at": 0.0}
+        whole_run_s = time.monotonic() - self._begun
+        paces: dict[str, Pace] = reported["paces"]
         if "search" in self.content:
             self.content["search"] |= reported["search"]
         self.content |= {
@@ -109,10 +121,11 @@ class RunRecord:
             "counts": census.to_dict(),
             "weights_files": reported["weights_files"],  # none where nothing was encoded
             "timings": {
-                "whole_run_s": round(time.monotonic() - self._begun, 3),
-                "worker_seconds_by_stage": {s: round(n, 3) for s, n in reported["seconds"].items()},
-                "images_by_stage": reported["images"],
+                "whole_run_s": round(whole_run_s, 3),
+                "worker_seconds_by_stage": {s: round(p.seconds, 3) for s, p in paces.items()},
+                "images_by_stage": {s: p.num_images for s, p in paces.items()},
             },
+            "efficiency": efficiency(paces, reported["at"], whole_run_s, shared_cores),
             "files": [file.to_dict() for file in files],
         }
 

@@ -160,7 +160,7 @@ class Run:
                     self._record.metadata,
                 )
                 lease.check()
-                return self._finish(tally, files, census)
+                return self._finish(tally, files, census, cluster)
         except BaseException as error:
             self._fail(lease, error)
             raise
@@ -206,10 +206,13 @@ class Run:
         with closing(open_search(plan, bank, self._storage)) as search:
             yield search
 
-    def _finish(self, tally: Any, files: list[PublishedFile], census: Census) -> Outcome:
+    def _finish(
+        self, tally: Any, files: list[PublishedFile], census: Census, cluster: Cluster
+    ) -> Outcome:
         over = census.error_rate > self._settings.max_error_rate
         outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
-        self._record.publish(outcome, census, files, read_tally(tally))
+        shared = sum(cluster.cpus_by_node) if self._plan.device == "cpu" else None
+        self._record.publish(outcome, census, files, read_tally(tally), shared)
         content = self._record.content
         self._folder.finish(content, render_run(content, census.histogram))
         _say(census, self._settings.max_error_rate if over else None)

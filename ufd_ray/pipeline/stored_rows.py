@@ -78,9 +78,9 @@ class Recalling:
         stored = places.is_valid()
         pieces = self._read(rows.filter(stored), places.filter(stored))
         while True:
-            with timed(self.tally, "recall", 0) as counts:
-                piece, counts["errors"] = next(pieces, (None, 0))
-                counts["images"] = 0 if piece is None else len(piece)
+            with timed(self.tally, "recall", 0) as report:
+                piece, report.num_errors = next(pieces, (None, 0))
+                report.num_images = 0 if piece is None else len(piece)
             if piece is None:
                 break
             yield piece

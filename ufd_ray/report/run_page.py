@@ -74,6 +74,7 @@ def render_run(run: dict[str, Any], histogram: Histogram) -> str:
     became += [("same bytes as an earlier image", counts["duplicates"])]
     took = [("whole run, seconds", timings["whole_run_s"])]
     took += [(f"{k}, worker seconds", v) for k, v in timings["worker_seconds_by_stage"].items()]
+    took += _say_efficiency(run.get("efficiency"))
     decided = [(k, v) for k, v in detectors.items() if k not in ("encoder", "encoder_id")]
     decided += [(f"encoder {k}", v) for k, v in detectors["encoder"].items() if k != "encoder_id"]
     decided += [("encoder_id", detectors["encoder_id"])]
@@ -93,6 +94,18 @@ def render_run(run: dict[str, Any], histogram: Histogram) -> str:
         _table([*run["settings"].items(), *run["versions"].items()]),
     ]
     return _PAGE.format(title=title, style=_STYLE, body="\n".join(body))
+
+
+def _say_efficiency(found: dict[str, Any] | None) -> list[tuple[str, Any]]:
+    if found is None:
+        return []
+    rows: list[tuple[str, Any]] = [
+        ("share of what the encoders alone can do, first to last batch", found["steady"]),
+        ("the same, whole run", found["whole_run"]),
+    ]
+    return rows + [
+        (f"{name.replace('_', ' ')}, seconds", n) for name, n in found["seconds"].items()
+    ]
 
 
 def _say_unsure(unsure: int, detectors: dict[str, Any]) -> str:

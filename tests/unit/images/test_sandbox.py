@@ -82,6 +82,19 @@ def files() -> dict[str, bytes]:
     }
 
 
+def test_what_the_children_work_adds_up() -> None:
+    worked = [0.0]
+    data = encoded(picture(1500, 1000), "PNG")  # well above a tick of the system's clock
+    with Sandbox(DecodeLimits()) as sandbox:
+        assert sandbox.core_seconds == 0
+        for _ in range(2):
+            sandbox.decode([data] * 4, "crop", SIZE)
+            worked.append(sandbox.core_seconds)
+            sandbox.close()  # the next one starts a new child
+            assert sandbox.core_seconds == pytest.approx(worked[-1], abs=0.05)
+    assert worked[2] > worked[1] > 0
+
+
 @pytest.mark.parametrize("mode", ["crop", "resize"])
 def test_pixels_and_errors_are_those_of_this_process(
     sandbox: Sandbox, mode: PreprocessMode
