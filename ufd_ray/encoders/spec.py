@@ -31,7 +31,7 @@ class EncoderSpec:
     """An architecture and where its weights come from, as asked for.
 
     Attributes:
-        arch: an open_clip name, `timm/NAME` or `torchvision/NAME`.
+        arch: an open_clip name, `timm/NAME` or `torchvision/NAME`; for trials `identity`.
         weights: a pretrained tag of that library, a checkpoint's file or URI, or `random:SEED`.
     """
 
@@ -68,6 +68,8 @@ class EncoderSpec:
     @property
     def library(self) -> Library:
         """Who builds the architecture."""
+        if self.arch == "identity":
+            return "identity"
         if self.arch.startswith("timm/"):
             return "timm"
         return "torchvision" if self.arch.startswith("torchvision/") else "open_clip"
