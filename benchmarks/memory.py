@@ -106,7 +106,7 @@ def build_bank(folder: Path, files: list[Path]) -> Path:
         "identity:random:0",
         "--output",
         bank,
-    )  # noqa: E501
+    )
     return bank
 
 
