@@ -26,8 +26,9 @@ from ufd_ray.storage import (
     open_filesystem,
     parse_uri,
 )
+from ufd_ray.storage.folders import delete_folder
 from ufd_ray.storage.listing.prefixes import list_prefix
-from ufd_ray.storage.objects import delete_folder, read_object, write_object
+from ufd_ray.storage.objects import read_object, write_object
 from ufd_ray.storage.runs.publication import write_table
 
 OPTIONS = StorageOptions()

@@ -13,6 +13,7 @@ from ufd_ray.storage.containers.embedding_reads import (
     cells_as_matrix,
     read_stored,
 )
+from ufd_ray.storage.copies import local_copy
 from ufd_ray.storage.documents import (
     describe_differences,
     find_document,
@@ -21,6 +22,7 @@ from ufd_ray.storage.documents import (
     write_document,
 )
 from ufd_ray.storage.fetching.fetch import fetch
+from ufd_ray.storage.folders import check_writable, list_folder, tidy_up
 from ufd_ray.storage.known import Fetched, FetchLimits, Known
 from ufd_ray.storage.leave_one_out import LeaveOneOut
 from ufd_ray.storage.listing.inputs import Inputs
@@ -29,15 +31,7 @@ from ufd_ray.storage.manifests.ledger import Ledger
 from ufd_ray.storage.manifests.manifest import ManifestInfo, select_images, write_manifest
 from ufd_ray.storage.manifests.ranges import ManifestRange, manifest_ranges, read_range
 from ufd_ray.storage.node_cache import FileOnNode, describe_file, file_on_node, one_at_a_time
-from ufd_ray.storage.objects import (
-    check_writable,
-    delete_objects,
-    list_folder,
-    local_copy,
-    object_exists,
-    tidy_up,
-    write_object,
-)
+from ufd_ray.storage.objects import delete_objects, object_exists, write_object
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
 from ufd_ray.storage.runs.current import write_current
 from ufd_ray.storage.runs.embeddings import (

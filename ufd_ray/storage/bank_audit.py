@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from ufd_ray.schema import AUDIT
 from ufd_ray.storage.banks import BankInfo
-from ufd_ray.storage.objects import list_folder, write_from
+from ufd_ray.storage.folders import list_folder
+from ufd_ray.storage.objects import write_from
 from ufd_ray.storage.scratch import open_scratch
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import join_uri, parse_uri

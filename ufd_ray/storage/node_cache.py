@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ufd_ray.errors import StorageError
-from ufd_ray.storage.objects import ObjectVersion, download, object_version
+from ufd_ray.storage.copies import ObjectVersion, download, object_version
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import parse_uri
 

@@ -8,12 +8,11 @@ import pytest
 
 from ufd_ray.errors import StorageError
 from ufd_ray.storage import StorageOptions, list_folder, local_copy, object_exists
+from ufd_ray.storage.folders import delete_folder, drop_empty_folders
 from ufd_ray.storage.foreign_errors import explain
 from ufd_ray.storage.objects import (
-    delete_folder,
     delete_object,
     delete_objects,
-    drop_empty_folders,
     read_object,
     write_from,
     write_object,

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 
 from ufd_ray.errors import StorageError
 from ufd_ray.schema import EMBEDDING_AT
+from ufd_ray.storage.folders import list_folder
 from ufd_ray.storage.foreign_errors import explain
-from ufd_ray.storage.objects import list_folder
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import parse_uri
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ufd_ray.errors import SettingsError
 from ufd_ray.storage.cutting import cut
 from ufd_ray.storage.documents import write_document
-from ufd_ray.storage.objects import delete_folder, delete_object, write_object
+from ufd_ray.storage.folders import delete_folder
+from ufd_ray.storage.objects import delete_object, write_object
 from ufd_ray.storage.runs.folder import utc_now
 from ufd_ray.storage.runs.history import ScoreFiles, published_runs
 from ufd_ray.storage.runs.lease import Lease

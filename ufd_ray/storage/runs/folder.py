@@ -10,7 +10,8 @@ from typing import Any
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.outcome import Outcome
 from ufd_ray.storage.documents import describe_differences, find_document, write_document
-from ufd_ray.storage.objects import delete_folder, delete_object, object_exists, write_object
+from ufd_ray.storage.folders import delete_folder
+from ufd_ray.storage.objects import delete_object, object_exists, write_object
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 

@@ -22,15 +22,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from ufd_ray.errors import LeaseError, StorageError
-from ufd_ray.storage.objects import (
-    delete_folder,
-    delete_object,
-    drop_if_empty,
-    list_folder,
-    object_exists,
-    read_object,
-    write_object,
-)
+from ufd_ray.storage.folders import delete_folder, drop_if_empty, list_folder
+from ufd_ray.storage.objects import delete_object, object_exists, read_object, write_object
 from ufd_ray.storage.stores import StorageOptions
 from ufd_ray.storage.uris import join_uri
 

@@ -15,7 +15,8 @@ from typing import Any
 
 from ufd_ray.errors import LeaseError, SettingsError
 from ufd_ray.storage.documents import find_document, write_document
-from ufd_ray.storage.objects import delete_object, delete_objects, drop_empty_folders
+from ufd_ray.storage.folders import drop_empty_folders
+from ufd_ray.storage.objects import delete_object, delete_objects
 from ufd_ray.storage.runs.contents import list_contents
 from ufd_ray.storage.runs.folder import PRUNED, utc_now
 from ufd_ray.storage.runs.history import run_names

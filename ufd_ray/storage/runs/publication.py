@@ -20,8 +20,9 @@ import pyarrow.parquet as pq
 
 from ufd_ray.errors import AccountsError, StorageError
 from ufd_ray.schema import OWN_NAMES
+from ufd_ray.storage.folders import list_folder
 from ufd_ray.storage.foreign_errors import explain
-from ufd_ray.storage.objects import list_folder, read_object, write_object
+from ufd_ray.storage.objects import read_object, write_object
 from ufd_ray.storage.scratch import open_scratch
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import join_uri, parse_uri
