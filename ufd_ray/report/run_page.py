@@ -31,6 +31,16 @@ svg line.unsure { stroke: var(--ink); stroke-dasharray: 1 3 }
 """
 
 
+_WENT_INTO = {
+    "start_up": "to the first batch",
+    "encode": "encoding, as fast as alone",
+    "slowed": "encoding, slowed by others on its cores",
+    "fetch": "encoders waited for fetching",
+    "decode": "encoders waited for decoding",
+    "search": "encoders waited for the search",
+    "closing": "after the last batch",
+}
+"""Of `seconds` in a run's `efficiency`."""
 _WHO = {"probe": "probe", "neighbors": "neighbours’ vote", "margin": "neighbours’ margin"}
 
 _PAGE = """<!doctype html>
@@ -74,7 +84,6 @@ def render_run(run: dict[str, Any], histogram: Histogram) -> str:
     became += [("same bytes as an earlier image", counts["duplicates"])]
     took = [("whole run, seconds", timings["whole_run_s"])]
     took += [(f"{k}, worker seconds", v) for k, v in timings["worker_seconds_by_stage"].items()]
-    took += _say_efficiency(run.get("efficiency"))
     decided = [(k, v) for k, v in detectors.items() if k not in ("encoder", "encoder_id")]
     decided += [(f"encoder {k}", v) for k, v in detectors["encoder"].items() if k != "encoder_id"]
     decided += [("encoder_id", detectors["encoder_id"])]
@@ -88,6 +97,7 @@ def render_run(run: dict[str, Any], histogram: Histogram) -> str:
         _table(became),
         "<h2>Where the time went</h2>",
         _table(took),
+        *_say_efficiency(run.get("efficiency")),
         "<h2>What decided</h2>",
         _table(decided),
         "<h2>Settings and versions</h2>",
@@ -96,16 +106,15 @@ def render_run(run: dict[str, Any], histogram: Histogram) -> str:
     return _PAGE.format(title=title, style=_STYLE, body="\n".join(body))
 
 
-def _say_efficiency(found: dict[str, Any] | None) -> list[tuple[str, Any]]:
+def _say_efficiency(found: dict[str, Any] | None) -> list[str]:
     if found is None:
         return []
-    rows: list[tuple[str, Any]] = [
-        ("share of what the encoders alone can do, first to last batch", found["steady"]),
+    rows = [
+        ("share of what they do alone, first batch to last", found["steady"]),
         ("the same, whole run", found["whole_run"]),
     ]
-    return rows + [
-        (f"{name.replace('_', ' ')}, seconds", n) for name, n in found["seconds"].items()
-    ]
+    rows += [(f"{_WENT_INTO.get(name, name)}, seconds", n) for name, n in found["seconds"].items()]
+    return ["<h2>How near it came to its encoders alone</h2>", _table(rows)]
 
 
 def _say_unsure(unsure: int, detectors: dict[str, Any]) -> str:

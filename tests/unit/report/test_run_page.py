@@ -145,6 +145,15 @@ def test_a_page_loads_and_runs_nothing() -> None:
     assert "default-src 'none'" in made
 
 
+def test_how_near_it_came_to_its_encoders_is_said_where_it_is_known() -> None:
+    heading = "How near it came to its encoders alone"
+    assert heading not in Page(render_run(changed(efficiency=None), COUNTS)).text
+    found = {"steady": 0.97, "whole_run": 0.625, "seconds": {"start_up": 9.5, "search": 3.25}}
+    text = Page(render_run(changed(efficiency=found), COUNTS)).text
+    for words in (heading, "0.97", "0.625", "to the first batch, seconds", "waited for the search"):
+        assert words in text
+
+
 def test_random_weights_are_said() -> None:
     warning = "weights are random: the scores mean nothing"
     assert warning not in render_run(RUN, COUNTS)
