@@ -10,7 +10,10 @@ NIGHT = "2026-11-25"
 EXPANDED = {"$(date -u +%F)": NIGHT, "$night": NIGHT, "$try": "1"}
 """What the pages leave to a shell."""
 
-_PLACES = {"--input", "--embeddings", "--bank", "--probe", "--on", "--import", "--output", "--to"}
+_PLACES = {
+    *("--input", "--embeddings", "--bank", "--probe", "--on", "--import", "--output", "--to"),
+    "--plan",
+}
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,14 @@ from ufd_ray.settings import (
     FitProbeSettings,
     ImageSettings,
     JobSettings,
+    PlanSettings,
     ScoreSettings,
 )
 
-JOBS = [BuildBankSettings, CalibrateSettings, ScoreSettings, FitProbeSettings, DemoSettings]
+JOBS = [
+    *(BuildBankSettings, CalibrateSettings, ScoreSettings, FitProbeSettings, DemoSettings),
+    PlanSettings,
+]
 SCORE = {"input": ["/photos"], "output": "/out", "probe": "/probe"}
 FIELDS = [(job, name, field) for job in JOBS for name, field in job.model_fields.items()]
 
@@ -74,6 +78,7 @@ def test_unknown_names_are_refused() -> None:
         ({"input": [], "embeddings": ["/e"], "allow_http": True}, "--allow-http means nothing"),
         ({"embedding_column": "clip"}, "--embedding-column needs --embeddings"),
         ({"embeddings_encoder": "abc"}, "--embeddings-encoder needs --embeddings"),
+        ({"input": [], "from_run": ["a"], "plan": "/plan.json"}, "--plan needs --input"),
         ({"input": [], "retry_failed": "../a"}, "should match pattern"),
         ({"lease_s": 0}, "greater than 0"),
         ({"lease_s": "inf"}, "finite number"),
@@ -146,6 +151,7 @@ def test_what_changes_no_row_is_not_compared() -> None:
         | {"weights": "/w.pt", "output": "/elsewhere", "lease_s": 1, "fetch_attempts": 2}
         | {"reuse_embeddings": False, "bank": "/moved", "probe": "/moved"}
         | {"s3_requester_pays": True, "s3_kms_key": "alias/scores"}
+        | {"plan": "/plan.json"}
         | {"search": "sharded", "search_memory_mb": 1, "search_shards": 2, "search_device": "cpu"}
     )
     assert settings.fingerprint() == other.fingerprint()

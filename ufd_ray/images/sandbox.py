@@ -16,7 +16,7 @@ from ufd_ray.images.views import Views
 from ufd_ray.images.wire import Decoded, Request
 
 if TYPE_CHECKING:
-    from ufd_ray.settings import ImageSettings, PreprocessMode
+    from ufd_ray.settings import PreprocessMode, ReadingSettings
 
 DECODER = (sys.executable, "-P", "-m", "ufd_ray.images.child")
 """The command of the process that decodes. -P: not with whatever lies in the working folder."""
@@ -37,7 +37,7 @@ class DecodeLimits:
     memory_mb: int = 2048
 
     @classmethod
-    def of(cls, settings: ImageSettings) -> DecodeLimits:
+    def of(cls, settings: ReadingSettings) -> DecodeLimits:
         """The bounds that a job's settings ask for."""
         return cls(settings.max_pixels, settings.decode_timeout_s, settings.decode_memory_mb)
 

@@ -79,26 +79,41 @@ class DetectGenerated:
         """
         if self._failure is not None:
             raise self._failure
-        valid = np.asarray(rows["embedding"].is_valid())
         # Here, not above: OpenMP counts by thread, and batches come in another than the first one.
         torch.set_num_threads(self._num_threads)
-        with timed(self._tally, "detect", len(rows)):
-            embeddings = embedding_matrix(rows["embedding"].filter(pa.array(valid)))
-            found = self._detector.detect(embeddings)
-        if self._tally is not None and found.counts is not None:
-            self._tally.add_search.remote(asdict(found.counts))
-        scored = valid.copy()
-        scored[valid] = found.usable
-        if not found.usable.all():
-            rows = put_errors(rows, [OVERFLOWS if bad else None for bad in valid & ~scored])
-            kept = np.zeros((len(rows), embeddings.shape[1]), embeddings.dtype)
-            kept[valid] = embeddings
-            place = rows.column_names.index("embedding")
-            rows = rows.set_column(place, "embedding", embedding_column(kept, scored))
-        for field, column in detection_columns(found, scored, self._evidence):
-            rows = rows.append_column(field, column)
-        rows = put(rows, "status", np.where(scored, "scored", "error").tolist())
-        rows = put(rows, "duplicate_of", [None] * len(rows))
-        own = ["position", *(field.name for field in SCORES)]
-        further = [n for n in rows.column_names if n not in own and n != "embedding"]
-        return rows.select([*own, *further, *(["embedding"] * self._keep_embeddings)])
+        return detect_rows(rows, self._detector, self._evidence, self._keep_embeddings, self._tally)
+
+
+def detect_rows(
+    rows: Any, detector: Detector, evidence: Any, keep_embeddings: bool, tally: Any = None
+) -> Any:
+    """Score a batch; arguments and result as for `DetectGenerated`.
+
+    Args:
+        rows: `pa.Table` with `embedding`.
+        detector: what decides.
+        evidence: `pa.Table`, what is told of the bank's rows; None: there is no bank.
+        keep_embeddings: leave the column `embedding` in the rows.
+        tally: where times are reported; None: nowhere.
+    """
+    valid = np.asarray(rows["embedding"].is_valid())
+    with timed(tally, "detect", len(rows)):
+        embeddings = embedding_matrix(rows["embedding"].filter(pa.array(valid)))
+        found = detector.detect(embeddings)
+    if tally is not None and found.counts is not None:
+        tally.add_search.remote(asdict(found.counts))
+    scored = valid.copy()
+    scored[valid] = found.usable
+    if not found.usable.all():
+        rows = put_errors(rows, [OVERFLOWS if bad else None for bad in valid & ~scored])
+        kept = np.zeros((len(rows), embeddings.shape[1]), embeddings.dtype)
+        kept[valid] = embeddings
+        place = rows.column_names.index("embedding")
+        rows = rows.set_column(place, "embedding", embedding_column(kept, scored))
+    for field, column in detection_columns(found, scored, evidence):
+        rows = rows.append_column(field, column)
+    rows = put(rows, "status", np.where(scored, "scored", "error").tolist())
+    rows = put(rows, "duplicate_of", [None] * len(rows))
+    own = ["position", *(field.name for field in SCORES)]
+    further = [n for n in rows.column_names if n not in own and n != "embedding"]
+    return rows.select([*own, *further, *(["embedding"] * keep_embeddings)])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.images import DecodeLimits, Sandbox
 from ufd_ray.pipeline.banking.labelled import held_to_labels, with_given_splits
-from ufd_ray.settings import BuildBankSettings, ImageSettings, PreprocessMode
+from ufd_ray.settings import BuildBankSettings, ImageSettings, PreprocessMode, ReadingSettings
 from ufd_ray.storage import (
     Fetched,
     FetchLimits,
@@ -24,6 +24,8 @@ from ufd_ray.storage import (
     select_images,
     write_manifest,
 )
+
+T = TypeVar("T")
 
 _NUM_NAMED = 5
 _KNOWN = ["uri", "member", "offset", "etag", "size_bytes"]
@@ -95,6 +97,25 @@ def list_inputs(
     return info
 
 
+def look_over(
+    settings: ReadingSettings, options: StorageOptions, look: Callable[[Iterator[Any]], T]
+) -> tuple[ManifestInfo, T]:
+    """List the inputs, say what was found, and look at the rows. Writes nothing.
+
+    Args:
+        settings: which images.
+        options: how storage is reached.
+        look: is handed `pa.Table`s of a manifest, in order.
+
+    Raises:
+        SettingsError: an input that cannot be used, or no images.
+    """
+    listing = _Listing(settings, labelled=False)
+    with select_images(listing.tables(options), limit=settings.limit) as selection:
+        listing.say(selection.info)
+        return selection.info, look(selection.tables)
+
+
 def rehearse(
     settings: ImageSettings,
     mode: PreprocessMode,
@@ -145,7 +166,7 @@ class _Listing:
         labelled: they are for a bank.
     """
 
-    def __init__(self, settings: ImageSettings, labelled: bool) -> None:
+    def __init__(self, settings: ReadingSettings, labelled: bool) -> None:
         self._labelled = labelled
         self._inputs = Inputs(
             settings.input,

@@ -15,7 +15,7 @@ from ufd_ray.encoders import (
 )
 from ufd_ray.errors import ClusterError, SettingsError
 from ufd_ray.pipeline.cluster import Cluster
-from ufd_ray.settings import Device, ImageSettings
+from ufd_ray.settings import Device, ImageSettings, ReadingSettings
 
 
 def choose_precision(
@@ -30,18 +30,29 @@ def choose_precision(
         SettingsError: fp16 on CPUs; `auto` where no machine is up that could be asked.
         ClusterError: none of them answered in time.
     """
-    if settings.precision != "auto" or device != "cpu":
-        return resolve_precision(settings.precision, device)
+    if settings.precision != "auto" or device != "cpu" or not cluster.may_grow:
+        return precision_here(settings, spec, device)
     if objection := objection_to_bf16(spec):
         return PrecisionChoice("fp32", f"precision auto took fp32: {objection}")
-    if not cluster.may_grow:  # this machine alone
-        return resolve_precision("auto", device, [fast_bf16()])
     if not cluster.num_nodes:
         raise SettingsError(
             "precision auto: no machine of this cluster is up yet, so none can tell whether its"
             " CPUs are fast in bf16; say --precision fp32, or --precision bf16"
         )
     return resolve_precision("auto", device, _ask_machines(settings.wait_for_gpus_s))
+
+
+def precision_here(settings: ReadingSettings, spec: EncoderSpec, device: Device) -> PrecisionChoice:
+    """Settle on a precision where machines are like this one.
+
+    Raises:
+        SettingsError: fp16 on CPUs.
+    """
+    if settings.precision != "auto" or device != "cpu":
+        return resolve_precision(settings.precision, device)
+    if objection := objection_to_bf16(spec):
+        return PrecisionChoice("fp32", f"precision auto took fp32: {objection}")
+    return resolve_precision("auto", device, [fast_bf16()])
 
 
 def _ask_machines(timeout_s: float) -> list[str | None]:

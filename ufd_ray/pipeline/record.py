@@ -15,6 +15,7 @@ from ufd_ray.pipeline.publishing import Census
 from ufd_ray.redaction import redact
 from ufd_ray.report import Pace, efficiency
 from ufd_ray.settings import ScoreSettings
+from ufd_ray.sizing import compare
 from ufd_ray.storage import ManifestInfo, PublishedFile, utc_now
 
 _VERSIONS = ("torch", "torchvision", "timm", "open_clip_torch", "pillow", "numpy")
@@ -39,6 +40,7 @@ class RunRecord:
         self, run_id: str, settings: ScoreSettings, detectors: Detectors, plan: EncoderPlan
     ) -> None:
         self._begun = time.monotonic()
+        self._plan: tuple[dict[str, Any], int, int] | None = None
         versions = {"ufd-ray": __version__} | {name: version(name) for name in _VERSIONS}
         self.fingerprint = {
             **settings.fingerprint(),
@@ -93,6 +95,10 @@ class RunRecord:
         """It is settled where the bank is searched."""
         self.content["search"] = plan
 
+    def planned(self, plan: dict[str, Any], num_cpus: int, num_gpus: int) -> None:
+        """There is a plan, for a cluster that has so many CPUs and GPUs in truth."""
+        self._plan = (plan, num_cpus, num_gpus)
+
     def publish(
         self,
         outcome: Outcome,
@@ -115,6 +121,7 @@ class RunRecord:
         paces: dict[str, Pace] = reported["paces"]
         if "search" in self.content:
             self.content["search"] |= reported["search"]
+        self.content |= self._estimate(census.num_images, whole_run_s)
         self.content |= {
             "outcome": outcome.word,
             "finished_at": utc_now(),
@@ -128,6 +135,14 @@ class RunRecord:
             "efficiency": efficiency(paces, reported["at"], whole_run_s, shared_cores),
             "files": [file.to_dict() for file in files],
         }
+
+    def _estimate(self, num_images: int, whole_run_s: float) -> dict[str, Any]:
+        if self._plan is None:
+            return {}
+        plan, num_cpus, num_gpus = self._plan
+        name = self.content["settings"]["plan"]
+        scored_now = num_images - self.content["rows_reused"]
+        return {"estimate": compare(plan, name, scored_now, whole_run_s, num_cpus, num_gpus)}
 
     def fail(self, error: BaseException) -> None:
         """The attempt has failed."""

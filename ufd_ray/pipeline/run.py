@@ -49,6 +49,7 @@ class Run:
         folder: where it lies, and how storage is reached.
         stored: what `--embeddings` names; None: nothing.
         search_on: on what the bank is searched; None: there is none.
+        planned: the plan's JSON; None: there is none.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Run:
         folder: RunFolder,
         stored: Stored | None = None,
         search_on: DeviceChoice | None = None,
+        planned: dict[str, Any] | None = None,
     ) -> None:
         self._settings = settings
         self._storage = folder.options
@@ -67,6 +69,7 @@ class Run:
         self._folder = folder
         self._stored = stored
         self._search_on = search_on
+        self._planned = planned
         self._record = RunRecord(folder.run_id, settings, detectors, plan)
 
     def rehearse(self) -> Outcome:
@@ -168,6 +171,8 @@ class Run:
     def _score(self, cluster: Cluster, tally: Any) -> None:
         done = rows_done(self._folder, self._record.num_images)
         self._record.content["rows_reused"] = int(done.sum())
+        if self._planned is not None:
+            self._record.planned(self._planned, cluster.num_cpus, cluster.num_gpus)
         if done.any():
             print(f"{done.sum():,} of {self._record.num_images:,} images were done before")
         if done.all():

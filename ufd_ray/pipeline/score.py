@@ -10,6 +10,7 @@ from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.inputs import check_apart
+from ufd_ray.pipeline.planning.document import about, read_plan
 from ufd_ray.pipeline.ray_errors import our_errors_only
 from ufd_ray.pipeline.recalling import plan_recall
 from ufd_ray.pipeline.run import Run, say_published
@@ -42,7 +43,11 @@ def score(settings: ScoreSettings) -> Outcome:
         stored = find_stored(settings, detectors.encoder, storage)
         plan = _plan(settings, detectors, stored, cluster)
         search_on = _search_on(settings, detectors, plan, cluster)
-        run = Run(settings, detectors, plan, reached, stored, search_on)
+        planned = None
+        if settings.plan is not None:
+            now = about(settings, detectors.encoder, plan, detectors)
+            planned = read_plan(settings.plan, now, storage)
+        run = Run(settings, detectors, plan, reached, stored, search_on, planned)
         return run.rehearse() if settings.dry_run else run.work(cluster)
 
 

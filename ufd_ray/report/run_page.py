@@ -84,6 +84,15 @@ def render_run(run: dict[str, Any], histogram: Histogram) -> str:
     became += [("same bytes as an earlier image", counts["duplicates"])]
     took = [("whole run, seconds", timings["whole_run_s"])]
     took += [(f"{k}, worker seconds", v) for k, v in timings["worker_seconds_by_stage"].items()]
+    if estimate := run.get("estimate"):
+        took += [("predicted by the plan, seconds", estimate["predicted_s"])]
+        took += [("whole run, of what was predicted", estimate["ratio"])]
+        if not estimate["same_machines"]:
+            planned, there = (
+                f"{estimate[cpus]:,} CPUs and {estimate[gpus]:,} GPUs"
+                for cpus, gpus in (("cpus_planned", "gpus_planned"), ("cpus", "gpus"))
+            )
+            took += [("the plan was for other machines", f"{planned}; there were {there}")]
     decided = [(k, v) for k, v in detectors.items() if k not in ("encoder", "encoder_id")]
     decided += [(f"encoder {k}", v) for k, v in detectors["encoder"].items() if k != "encoder_id"]
     decided += [("encoder_id", detectors["encoder_id"])]

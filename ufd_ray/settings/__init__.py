@@ -10,10 +10,17 @@ from ufd_ray.settings.deciding import SCALES, Decider, DecidingSettings, Thresho
 from ufd_ray.settings.demo import DemoSettings
 from ufd_ray.settings.export import ExportSettings
 from ufd_ray.settings.fit_probe import FitProbeSettings
-from ufd_ray.settings.images import Device, ImageSettings, Precision, PreprocessMode
+from ufd_ray.settings.images import (
+    Device,
+    ImageSettings,
+    Precision,
+    PreprocessMode,
+    ReadingSettings,
+)
 from ufd_ray.settings.job import JobSettings
 from ufd_ray.settings.judging import JudgingSettings
 from ufd_ray.settings.places import RUN_NAME, Place, RunId
+from ufd_ray.settings.plan import PlanSettings
 from ufd_ray.settings.prune import PruneSettings
 from ufd_ray.settings.score import ScoreSettings
 from ufd_ray.settings.searching import SearchDeviceSettings, SearchMode, SearchSettings
@@ -35,9 +42,11 @@ __all__ = [
     "JobSettings",
     "JudgingSettings",
     "Place",
+    "PlanSettings",
     "Precision",
     "PreprocessMode",
     "PruneSettings",
+    "ReadingSettings",
     "RunId",
     "ScoreSettings",
     "SearchDeviceSettings",

@@ -16,7 +16,7 @@ PreprocessMode = Literal["crop", "resize"]
 """`crop`: centre crop at the input size, no resize (the paper's). `resize`: shorter side first."""
 
 
-class ImageSettings(JobSettings):
+class ReadingSettings(JobSettings):
     """Which images, how they are read, and what turns them into embeddings."""
 
     input: Several[Place] = Field(
@@ -60,19 +60,10 @@ class ImageSettings(JobSettings):
     allow_http: bool = Field(
         False, description="read images that a manifest names by http:// or https:// as well"
     )
-    max_error_rate: float = Field(
-        0.1, ge=0, le=1, description="share of failed images above which the exit status is 3"
-    )
-    dry_run: bool = Field(
-        False, description="list, count, check every setting, read one image; leave nothing behind"
-    )
     weights: Place | None = Field(
         None,
         description="file or URI with the encoder's weights (.safetensors, .pt, .pth, .bin), where"
         " machines reach no model hub",
-    )
-    device: Literal["auto", Device] = Field(
-        "auto", description="where the encoder runs; auto: CUDA when there is any"
     )
     precision: Literal["auto", Precision] = Field(
         "auto",
@@ -90,6 +81,20 @@ class ImageSettings(JobSettings):
         None,
         ge=1,
         description="most encoder workers; without it, one a GPU, or one a CPU node, as they come",
+    )
+
+
+class ImageSettings(ReadingSettings):
+    """The images of a job, and how it goes over them."""
+
+    max_error_rate: float = Field(
+        0.1, ge=0, le=1, description="share of failed images above which the exit status is 3"
+    )
+    dry_run: bool = Field(
+        False, description="list, count, check every setting, read one image; leave nothing behind"
+    )
+    device: Literal["auto", Device] = Field(
+        "auto", description="where the encoder runs; auto: CUDA when there is any"
     )
     gpus_per_encoder: float | None = Field(
         None,

@@ -20,7 +20,7 @@ class ScoreSettings(DecidingSettings, SearchSettings, ImageSettings):
     # What bank and probe hold is compared instead, wherever they lie; and what a threshold's name
     # comes to, whatever it is called.
     changes_no_row: ClassVar[frozenset[str]] = JobSettings.changes_no_row | {
-        *("bank", "probe", "threshold", "unsure_above")
+        *("bank", "probe", "threshold", "unsure_above", "plan")
     }
 
     input: Several[Place] = Field(
@@ -67,6 +67,11 @@ class ScoreSettings(DecidingSettings, SearchSettings, ImageSettings):
     )
     keep_embeddings: bool = Field(False, description="publish the embeddings beside the scores")
     rows_per_file: int = Field(100_000, ge=1, description="rows in one published file")
+    plan: Place | None = Field(
+        None,
+        description="plan of this run, as jobs/plan.py --output wrote it: run.json and the report"
+        " put what it predicted beside what the run took",
+    )
 
     @model_validator(mode="after")
     def _has_images(self) -> Self:
@@ -79,6 +84,8 @@ class ScoreSettings(DecidingSettings, SearchSettings, ImageSettings):
             raise ValueError("--input is required (or --embeddings, --from-run, or --retry-failed)")
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} exclude each other: give one of them")
+        if self.plan is not None and not self.input:
+            raise ValueError("--plan needs --input: a plan is about images that are listed")
         if self.incremental and not (self.input or self.embeddings):
             raise ValueError(
                 "--incremental needs --input or --embeddings: it leaves out what has not changed"

@@ -226,3 +226,20 @@ def test_margins_are_drawn_around_zero() -> None:
 def test_a_calibration_is_said_in_words() -> None:
     run = changed(detectors__probe_calibration={"method": "platt", "scale": 1.5, "shift": -0.25})
     assert "method platt, scale 1.5, shift -0.25" in Page(render_run(run, COUNTS)).text
+
+
+def test_a_plan_stands_beside_what_the_run_took() -> None:
+    planned = {"predicted_s": 500.0, "ratio": 1.2, "same_machines": True}
+    page = render_run(changed(estimate=planned), COUNTS)
+    took = page.partition("Where the time went")[2].partition("</table>")[0]
+    assert "predicted by the plan, seconds</th><td class=number>500.0<" in took
+    assert "of what was predicted</th><td class=number>1.2<" in took
+    assert "other machines" not in page
+    assert "predicted" not in render_run(RUN, COUNTS)
+
+
+def test_a_plan_for_other_machines_is_said() -> None:
+    counts = {"cpus": 4, "cpus_planned": 1536, "gpus": 0, "gpus_planned": 64}
+    planned = {"predicted_s": 500.0, "ratio": 1.2, "same_machines": False, **counts}
+    page = render_run(changed(estimate=planned), COUNTS)
+    assert "1,536 CPUs and 64 GPUs; there were 4 CPUs and 0 GPUs" in page
