@@ -61,7 +61,7 @@ def load_subject(settings: PlanSettings, storage: StorageOptions) -> Subject:
     if device == "cuda" and measures and not torch.cuda.is_available():
         raise SettingsError(
             "--gpus-per-machine: there is no GPU here to measure on; say --gpu-images-per-s, from"
-            " docs/which-encoder.md or from a trial on such a machine"
+            " a trial on such a machine"
         )
     plan = _plan(settings, detectors, device, storage)
     encoder, model_s = None, None
