@@ -14,7 +14,7 @@ from ufd_ray.encoders.open_clip_tower import build_open_clip
 from ufd_ray.encoders.spec import EncoderSpec
 from ufd_ray.encoders.timm_tower import build_timm
 from ufd_ray.encoders.torchvision_tower import build_torchvision
-from ufd_ray.encoders.tower import Tower, own_random_numbers
+from ufd_ray.encoders.tower import NoRandomNumbers, Tower, own_random_numbers
 from ufd_ray.errors import SettingsError
 from ufd_ray.storage import StorageOptions, describe_file
 
@@ -55,8 +55,10 @@ def build_tower(
             file = stack.enter_context(opened)
         elif spec.kind == "tag":
             file = _file_of_tag(spec)
-        # Loaded weights overwrite every number drawn here: each load is strict.
-        stack.enter_context(own_random_numbers(spec.seed if spec.kind == "random" else 0))
+        if spec.kind == "random":
+            stack.enter_context(own_random_numbers(spec.seed))
+        else:  # each load is strict
+            stack.enter_context(NoRandomNumbers())
         tower = _BUILDERS[spec.library](spec, file.path if file else None)
         if file is not None:
             check_finite(tower.module, spec, file)

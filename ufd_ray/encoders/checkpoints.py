@@ -115,8 +115,11 @@ def check_finite(module: nn.Module, spec: EncoderSpec, file: WeightsFile) -> Non
         SettingsError: names the first tensor that has NaN or infinite numbers.
     """
     for name, tensor in module.state_dict().items():
-        if tensor.is_floating_point() and not (finite := torch.isfinite(tensor)).all():
-            bad = tensor.numel() - int(finite.sum())
+        # Their sum is not finite where one of them is not, and takes a tenth of the time.
+        if tensor.is_floating_point() and not tensor.sum().isfinite():
+            bad = int((~torch.isfinite(tensor)).sum())
+            if not bad:
+                continue
             raise SettingsError(
                 f"{file.path.name} for {spec}: {name} has {bad:,} of {tensor.numel():,} numbers NaN"
                 " or infinite; expected finite numbers only: take another copy of the file"

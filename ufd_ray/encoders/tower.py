@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ufd_ray.encoders.identity import Triple
 
@@ -43,3 +45,28 @@ def own_random_numbers(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
+
+
+class NoRandomNumbers(TorchFunctionMode):
+    """Let the block make networks whose numbers are as the memory was: each is to be loaded over.
+
+    To draw them takes longer than to load those of the file.
+    """
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        if function in _DRAWING:
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
+
+
+_DRAWING = (
+    Tensor.uniform_,
+    Tensor.normal_,
+    Tensor.erfinv_,  # what `trunc_normal_` makes of numbers that were drawn
+    nn.init.uniform_,
+    nn.init.normal_,
+    nn.init.kaiming_uniform_,
+    nn.init.kaiming_normal_,
+)
