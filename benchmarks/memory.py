@@ -34,7 +34,7 @@ KINDS = {
     r"jobs/score\.py": "driver",
     r"ray::.*EncodeImages": "encoder",
     r"ray::.*DetectGenerated": "detector",
-    r"ray::.*(fetch|decode|ReadParquet)": "reader",
+    r"ray::.*(fetch|decode|Read)": "reader",
     r"ufd_ray\.images\.child": "decoding process",
     r"ray::.*Write": "writer",
     r"ray::Tally": "tally",

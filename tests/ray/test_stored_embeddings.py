@@ -20,14 +20,14 @@ from tests.crawl.runs import Ended, Run, read_folder, run_here
 from tests.unit.pipeline.stored_files import vectors, write_embeddings
 from ufd_ray.encoders import Encoder
 from ufd_ray.errors import StorageError
+from ufd_ray.pipeline import flow
 from ufd_ray.pipeline import run as run_module
-from ufd_ray.pipeline import stored_rows
 from ufd_ray.pipeline.score import score
 from ufd_ray.pipeline.stored_input import find_stored
 from ufd_ray.pipeline.stored_rows import Recalling
 from ufd_ray.schema import DETECTION, SCORES
 from ufd_ray.settings import ScoreSettings
-from ufd_ray.storage import manifest_ranges, write_manifest
+from ufd_ray.storage import embedding_ranges, write_manifest
 
 K, NAMED, NUMBERED = 5, 120, 60
 BAD = {3: "null", 50: "NaN", 119: "zeros", 130: "infinite"}
@@ -96,7 +96,7 @@ def scored(ray_cluster: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
         raise StorageError("the network is down")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stored_rows, "_ROWS_PER_TASK", 40)
+        patch.setattr(flow, "_STORED_AT_A_TIME", 40)
         patch.setattr(Encoder, "load", refuse)
         with pytest.MonkeyPatch.context() as without_publication:
             without_publication.setattr(run_module, "publish_scores", refuse)
@@ -169,7 +169,7 @@ def test_a_run_lies_wherever_and_is_read_again(scored: Scored, tmp_path: Path) -
     assert stored is not None
     write_manifest(str(tmp_path / "manifest"), stored.tables(), HERE)
     how = Recalling("embedding", TINY.dim, "float32", HERE)
-    ranges = manifest_ranges(str(tmp_path / "manifest"), 50, HERE)
+    ranges = embedding_ranges(str(tmp_path / "manifest"), 50, HERE)
     found = {row["number"]: row for r in ranges for t in how.rows(r) for row in t.to_pylist()}
     for number, row in scored.rows().items():
         names = ("image_id", "member", "label", "error_code", "error_message")

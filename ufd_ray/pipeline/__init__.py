@@ -8,9 +8,6 @@ import secrets
 os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
-# To read the footers of a manifest's few files Ray Data would start 32 processes. One reads 128 of
-# them at a time, and each of the others takes a second of a CPU from encoders that are starting.
-os.environ.setdefault("RAY_DATA_PARQUET_FOOTER_NUM_ACTORS", "1")
 # Ray's C++ core tells the driver's terminal of actor arguments in the object store, which Ray Data
 # itself puts there. Its errors reach Python as exceptions all the same.
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")

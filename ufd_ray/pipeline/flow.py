@@ -20,13 +20,25 @@ from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.checkpoint import LeaveOut
 from ufd_ray.pipeline.detecting import DetectGenerated
 from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan, rows_at_a_time
+from ufd_ray.pipeline.manifest_rows import ManifestRows, read_rows
 from ufd_ray.pipeline.placement import LIGHT, Placement
 from ufd_ray.pipeline.reading import decode_images, fetch_images
-from ufd_ray.pipeline.stored_rows import Recalling, StoredRows
+from ufd_ray.pipeline.stored_rows import Recalling
 from ufd_ray.settings import ImageSettings
-from ufd_ray.storage import FetchLimits, StorageOptions, open_filesystem, parse_uri
+from ufd_ray.storage import (
+    FetchLimits,
+    StorageOptions,
+    embedding_ranges,
+    manifest_ranges,
+    open_filesystem,
+    parse_uri,
+)
 
 _ROWS_PER_BLOCK = 256
+_ROW_BYTES = 512
+"""Of a manifest's row, about: Ray bounds by it how many of them wait."""
+_STORED_AT_A_TIME = 32_768
+"""Rows whose stored embeddings one task reads, about."""
 _FILES_IN_MEMORY = 32
 """Images that a task fetches and decodes at a time. The two stages run as one task, so that whole
 files never leave it: times `--max-bytes`, this bounds its memory."""
@@ -59,17 +71,14 @@ class Flow:
     tally: Any
     bank: BankPlan | None = None
 
-    def read(self, manifest: str, left_out: LeaveOut | None = None) -> Any:
-        """Manifest → rows, but for those `left_out`, as a lazy Ray data set."""
-        rows = ray.data.read_parquet(
-            parse_uri(manifest).path,
-            filesystem=open_filesystem(parse_uri(manifest), self.storage),
-            partitioning=None,  # a folder named `date=…` above the manifest is no column of it
-            num_cpus=LIGHT,
-        )
+    def read(self, manifest: str, done: npt.NDArray[np.bool_] | None = None) -> Any:
+        """Manifest → rows, but for those that are `done`, as a lazy Ray data set."""
+        ranges = manifest_ranges(manifest, self.storage)
+        read = partial(read_rows, storage=self.storage)
+        rows = self._source(ManifestRows(ranges, read, _ROW_BYTES, done))
         # Never without this step: repartition runs as part of it, and by itself would want a whole
         # CPU on one node, all the time.
-        step = left_out or _as_they_are
+        step = _as_they_are if done is None else LeaveOut(done)
         rows = rows.map_batches(step, batch_size=None, num_cpus=LIGHT, **_ARROW)
         return rows.repartition(target_num_rows_per_block=self._bounded(_ROWS_PER_BLOCK))
 
@@ -114,11 +123,16 @@ class Flow:
             **_ARROW,
         )
 
-    def recall(self, manifest: str, column: str, done: npt.NDArray[np.bool_]) -> Any:
+    def recall(self, manifest: str, column: str, done: npt.NDArray[np.bool_] | None = None) -> Any:
         """Manifest of stored embeddings → rows with them, but for those that are `done`."""
         how = Recalling(column, self.encoder.dim, self.plan.dtype, self.storage, self.tally)
-        source = StoredRows(manifest, how, done if done.any() else None)
-        return ray.data.read_datasource(source, override_num_blocks=len(source), num_cpus=2 * LIGHT)
+        ranges = embedding_ranges(manifest, _STORED_AT_A_TIME, self.storage)
+        read = partial(how.rows, left_out=None if done is None else LeaveOut(done))
+        row_bytes = how.dim * np.dtype(how.dtype).itemsize
+        return self._source(ManifestRows(ranges, read, row_bytes, done), 2 * LIGHT)
+
+    def _source(self, source: ManifestRows, num_cpus: float = LIGHT) -> Any:
+        return ray.data.read_datasource(source, override_num_blocks=len(source), num_cpus=num_cpus)
 
     def detect(self, rows: Any, detectors: dict[str, Any], rows_at_once: int | None = None) -> Any:
         """Rows with embeddings → rows with scores.

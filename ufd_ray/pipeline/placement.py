@@ -31,9 +31,8 @@ GPU_FOR_SEARCH = 0.1
 """Of every GPU, what encoders leave where a bank is searched on GPUs."""
 SEARCHING_GPU = GPU_FOR_SEARCH / 10
 """Of a GPU, what Ray sets aside on a machine for all that is searched there."""
-_LISTING = 1.0
-"""CPUs that Ray Data sets aside, on one machine, to find the manifest's files. It cannot be told to
-take less, and a flow whose workers leave it no such room waits for ever without a word."""
+_READING = 1.0
+"""CPUs that encoders leave to fetching and decoding on the smallest machines."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +142,7 @@ def place(
     encoders = (
         _on_gpus(gpus, settings.num_encoders, cluster)
         if gpus
-        else _on_cpus(settings.num_encoders, cluster, _LISTING + detectors.num_cpus + SEARCHING)
+        else _on_cpus(settings.num_encoders, cluster, _READING + detectors.num_cpus + SEARCHING)
     )
     return Placement(encoders, detectors)
 

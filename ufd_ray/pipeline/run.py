@@ -12,7 +12,7 @@ from ufd_ray.encoders import DeviceChoice
 from ufd_ray.errors import StorageError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
-from ufd_ray.pipeline.checkpoint import LeaveOut, checkpointed, rows_done
+from ufd_ray.pipeline.checkpoint import checkpointed, rows_done
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.detecting import for_stage
 from ufd_ray.pipeline.encoding import EncoderPlan
@@ -178,6 +178,7 @@ class Run:
         if done.all():
             return
         missing = int((~done).sum())
+        left_out = done if done.any() else None
         lines = progress_lines(tally, "detect", missing, self._settings.progress_s)
         encoder = self._detectors.encoder
         with our_errors_only():
@@ -189,10 +190,10 @@ class Run:
         searching = self._open_search(cluster)
         with our_errors_only(), lines, checkpointed(self._folder), searching as search:
             if recalls:
-                rows = flow.recall(self._folder.manifest, self._settings.embedding_column, done)
+                rows = flow.recall(self._folder.manifest, self._settings.embedding_column, left_out)
             else:
                 kept = find_kept(self._settings, encoder, self._plan, self._storage)
-                rows = flow.read(self._folder.manifest, LeaveOut(done) if done.any() else None)
+                rows = flow.read(self._folder.manifest, left_out)
                 rows = flow.embed(rows, kept)
             keep = self._settings.keep_embeddings
             # Recalled rows come in blocks that no cache holds.

@@ -1,21 +1,16 @@
 """The first stage of a run of stored embeddings: a manifest → rows with their embeddings.
 
-A source of Ray Data's own kind, since its checkpoint is only heeded behind one: a task a range of
-the manifest, which ends where a row group of embeddings does, so that none is read by two.
+A range of the manifest ends where a row group of embeddings does, so that none is read by two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-from ray.data import Datasource, ReadTask
-from ray.data.block import BlockMetadata
 
 from ufd_ray.errors import ErrorCode, ImageError, ModelError
 from ufd_ray.pipeline.checkpoint import LeaveOut
@@ -28,12 +23,9 @@ from ufd_ray.storage import (
     StorageOptions,
     cells_as_matrix,
     embedding_column,
-    manifest_ranges,
     read_range,
     read_stored,
 )
-
-_ROWS_PER_TASK = 32_768
 
 _NULL = ModelError(ErrorCode.NOT_FINITE, "the stored embedding is null")
 _UNUSABLE = ModelError(
@@ -120,49 +112,3 @@ def _with_status(rows: Any) -> Any:
         if field.name not in rows.column_names:
             rows = rows.append_column(field, pa.nulls(len(rows), field.type))
     return rows
-
-
-class StoredRows(Datasource):  # type: ignore[misc] # Ray has no types
-    """The rows of a manifest of stored embeddings, as Ray Data reads them.
-
-    Args:
-        manifest: URI of its folder.
-        how: how embeddings are read.
-        done: (num_images,) which rows are done, by position; None: none.
-
-    Raises:
-        StorageError: the manifest cannot be read.
-    """
-
-    def __init__(
-        self, manifest: str, how: Recalling, done: npt.NDArray[np.bool_] | None = None
-    ) -> None:
-        super().__init__()
-        ranges = manifest_ranges(manifest, _ROWS_PER_TASK, how.storage)
-        left_out = None
-        if done is not None:
-            left_out = LeaveOut(done)
-            ranges = [r for r in ranges if not done[r.position : r.position + r.num_rows].all()]
-        self._tasks = [
-            ReadTask(
-                partial(how.rows, part, left_out),
-                BlockMetadata(
-                    num_rows=None,
-                    size_bytes=part.num_rows * how.dim * np.dtype(how.dtype).itemsize,
-                    input_files=None,
-                    exec_stats=None,
-                ),
-            )
-            for part in ranges
-        ]
-
-    def __len__(self) -> int:
-        return len(self._tasks)
-
-    def estimate_inmemory_data_size(self) -> int:
-        """Bytes of all embeddings."""
-        return sum(task.metadata.size_bytes for task in self._tasks)
-
-    def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[Any]:
-        """One task a range, however many are asked for."""
-        return self._tasks

@@ -29,7 +29,12 @@ from ufd_ray.storage.listing.inputs import Inputs
 from ufd_ray.storage.listing.stored_embeddings import StoredEmbeddings, StoredFile
 from ufd_ray.storage.manifests.ledger import Ledger
 from ufd_ray.storage.manifests.manifest import ManifestInfo, select_images, write_manifest
-from ufd_ray.storage.manifests.ranges import ManifestRange, manifest_ranges, read_range
+from ufd_ray.storage.manifests.ranges import (
+    ManifestRange,
+    embedding_ranges,
+    manifest_ranges,
+    read_range,
+)
 from ufd_ray.storage.node_cache import FileOnNode, describe_file, file_on_node, one_at_a_time
 from ufd_ray.storage.objects import delete_objects, object_exists, write_object
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
@@ -88,6 +93,7 @@ __all__ = [
     "embedding_column",
     "embedding_files",
     "embedding_matrix",
+    "embedding_ranges",
     "export_current",
     "export_runs",
     "failed_images",

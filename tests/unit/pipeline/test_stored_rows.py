@@ -21,8 +21,8 @@ from ufd_ray.storage import (
     StorageOptions,
     StoredEmbeddings,
     embedding_matrix,
+    embedding_ranges,
     image_id,
-    manifest_ranges,
     write_manifest,
 )
 
@@ -50,7 +50,7 @@ def recalled(
 ) -> Any:
     """All rows that the tasks yield, by position."""
     how = Recalling(column, DIM, dtype, HERE)
-    ranges = manifest_ranges(manifest, rows_per_task, HERE)
+    ranges = embedding_ranges(manifest, rows_per_task, HERE)
     return pa.concat_tables([t for r in ranges for t in how.rows(r)]).sort_by("position")
 
 
@@ -148,7 +148,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 def test_tasks_end_where_row_groups_do(tmp_path: Path) -> None:
     for name, groups in (("a", 4), ("b", 10)):
         write_embeddings(tmp_path / "in" / f"{name}.parquet", vectors(12), rows_per_group=groups)
-    ranges = manifest_ranges(listed(tmp_path, tmp_path / "in"), 9, HERE)
+    ranges = embedding_ranges(listed(tmp_path, tmp_path / "in"), 9, HERE)
     assert [(r.first, r.num_rows, r.position) for r in ranges] == [
         (0, 8, 0), (8, 4, 8), (12, 10, 12), (22, 2, 22),
     ]  # fmt: skip

@@ -1,10 +1,12 @@
-"""A manifest of stored embeddings → ranges of it, each to be read by one task."""
+"""A manifest → ranges of it, each to be read by one task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import parse_uri
 
 _ROWS = 65_536
+_FOOTERS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,32 @@ class ManifestRange:
     position: int
 
 
-def manifest_ranges(folder: str, num_rows: int, options: StorageOptions) -> list[ManifestRange]:
-    """Cut a manifest into ranges of about so many rows, between two row groups of embeddings.
+def manifest_ranges(folder: str, options: StorageOptions) -> list[ManifestRange]:
+    """Cut a manifest into its files' row groups.
+
+    Args:
+        folder: URI of `manifest/`.
+        options: how storage is reached.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    ranges: list[ManifestRange] = []
+    position = 0
+    uris = _files(folder, options)
+    sizes_of = partial(_group_sizes, options=options)
+    with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as pool:
+        for uri, sizes in zip(uris, pool.map(sizes_of, uris), strict=True):
+            first = 0
+            for size in sizes:
+                ranges.append(ManifestRange(uri, first, size, position + first))
+                first += size
+            position += first
+    return ranges
+
+
+def embedding_ranges(folder: str, num_rows: int, options: StorageOptions) -> list[ManifestRange]:
+    """Cut a manifest of stored embeddings between two row groups of these.
 
     So each row group is read by one task, but for one that lies across two of the manifest's files.
 
@@ -53,9 +80,7 @@ def manifest_ranges(folder: str, num_rows: int, options: StorageOptions) -> list
     """
     ranges: list[ManifestRange] = []
     position = 0
-    for uri in list_folder(folder, options):
-        if not uri.endswith(".parquet"):
-            continue
+    for uri in _files(folder, options):
         first = last = 0
         for end in _ends_of_groups(uri, options):
             if end - first > num_rows and last > first:
@@ -83,6 +108,16 @@ def read_range(rows: ManifestRange, options: StorageOptions) -> Any:
                 found.append(file.read_row_group(number).slice(start, end - start))
             begun += size
         return pa.concat_tables(found)
+
+
+def _files(folder: str, options: StorageOptions) -> list[str]:
+    return [uri for uri in list_folder(folder, options) if uri.endswith(".parquet")]
+
+
+def _group_sizes(uri: str, options: StorageOptions) -> list[int]:
+    with _opened(uri, options) as file:
+        groups = range(file.num_row_groups)
+        return [file.metadata.row_group(number).num_rows for number in groups]
 
 
 def _ends_of_groups(uri: str, options: StorageOptions) -> Iterator[int]:
