@@ -4,8 +4,9 @@
 
 The encoder is `identity:random:0`, which costs nothing: so images pass as fast as everything else
 allows. Each size is a run of its own, in a fresh Ray, over links to some made JPEGs, against a bank
-of 40. Memory is what a process has for itself (USS): the store that all share is not in it, but
-told apart. The largest of each kind of process counts, looked at twice a second.
+of 40. Memory is what a process holds beside files and shared memory (Linux's RssAnon): pages of the
+store that all share are no part of it, whoever has touched them, but are told apart. The largest of
+each kind of process counts, looked at twice a second.
 """
 
 from __future__ import annotations
@@ -135,13 +136,13 @@ def watched() -> Iterator[dict[str, float]]:
             for process in psutil.Process().children(recursive=True):
                 try:
                     words = " ".join(process.cmdline())
-                    memory = process.memory_full_info()
+                    memory = process.memory_info()
                 except psutil.Error:  # gone meanwhile
                     continue
-                shared = max(shared, getattr(memory, "shared", 0) / 2**20)
+                shared = max(shared, memory.shared / 2**20)
                 kind = next((kind for word, kind in KINDS.items() if re.search(word, words)), None)
                 if kind:
-                    peaks[kind] = max(peaks[kind], memory.uss / 2**20)
+                    peaks[kind] = max(peaks[kind], (memory.rss - memory.shared) / 2**20)
             peaks["shared memory seen by one process"] = max(
                 peaks["shared memory seen by one process"], shared
             )
