@@ -26,6 +26,7 @@ from ufd_ray.detectors.search import (
     StoredRows,
     UnitRows,
     bounded_products,
+    divided,
     nearest,
     shared,
     side_by_side,
@@ -162,17 +163,18 @@ class NeighborSearch:
             raise ValueError(f"query in row {unusable[0]} is zero or not finite")
         own = None if leave_out is None else torch.from_numpy(leave_out).to(device)
 
+        parts, threads, scanning = divided(len(queries), QUERIES_A_PASS[device.type], device)
+
         def some(part: slice) -> tuple[slice, Pairs, torch.Tensor, SearchCounts]:
             mine = None if own is None else own[part]
-            with torch.autocast(device.type, enabled=False):  # which holds for a thread
-                return part, *nearest(self._bank, vectors[part], k, mine)
+            return part, *nearest(self._bank, vectors[part], k, mine, scanning)
 
         index = np.empty((len(queries), k), np.int64)
         similarity = np.empty((len(queries), k))
         closest = np.empty((2, len(queries)))
         counts = SearchCounts()
         with _ONE_AT_A_TIME, bounded_products(device):
-            found = side_by_side(some, len(queries), QUERIES_A_PASS[device.type], device)
+            found = side_by_side(some, parts, threads)
         for part, joint, near, counted in found:
             if k:
                 query = part.start + joint.query[::k].cpu().numpy()

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ufd_ray.detectors import Neighbors
-from ufd_ray.detectors.search import coarse_rows
+from ufd_ray.detectors.search import centred_rows, coarse_rows
 
 Matrix = NDArray[np.float32] | NDArray[np.float16]
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -18,6 +18,8 @@ DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
 
 def small_tiles(monkeypatch: pytest.MonkeyPatch, num_bytes: int) -> None:
     """So many bytes of a query's products to a tile, however few queries there are."""
+    for module in (coarse_rows, centred_rows):
+        monkeypatch.setattr(module, "STEP", coarse_rows.GROUP)
     monkeypatch.setattr(coarse_rows, "TILE_BYTES", num_bytes)
     monkeypatch.setattr(coarse_rows, "TILE_PRODUCTS", {"cpu": 0, "cuda": 0})
 

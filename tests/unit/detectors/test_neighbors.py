@@ -222,23 +222,20 @@ def test_fast_products_elsewhere_in_the_process_change_nothing(
     bank = cone(rng, 900, 256, 0.8)
     labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
     expected = brute_force(bank, labels, ids, bank[:20], 9)
-    before, used, product = torch.get_float32_matmul_precision(), [], torch.mm
-    cores = torch.get_num_threads()
+    before, used, product = torch.get_float32_matmul_precision(), [], Products.__call__
 
-    def watched(*arguments: Any, **options: Any) -> torch.Tensor:
+    def watched(*arguments: Any) -> torch.Tensor:
         used.append(torch.backends.mkldnn.matmul.fp32_precision)
-        return product(*arguments, **options)
+        return product(*arguments)
 
-    monkeypatch.setattr(torch, "mm", watched)  # not every processor has faster products
+    monkeypatch.setattr(Products, "__call__", watched)  # not every processor has faster products
     torch.set_float32_matmul_precision("medium")
-    torch.set_num_threads(2)  # one would leave the product to NumPy
     try:
         with torch.autocast("cpu", torch.bfloat16):
             found = NeighborSearch(bank, labels, ids).search(bank[:20], 9)
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
-        torch.set_num_threads(cores)
     assert set(used) == {"ieee"}
     assert_equal(found, expected)
 

@@ -16,7 +16,7 @@ from ufd_ray.detectors.search.held import Held, shared
 from ufd_ray.detectors.search.nearest_rows import Bank, nearest
 from ufd_ray.detectors.search.pairs import Pairs
 from ufd_ray.detectors.search.products import bounded_products
-from ufd_ray.detectors.search.threads import side_by_side
+from ufd_ray.detectors.search.threads import divided, side_by_side
 from ufd_ray.detectors.search.unit_rows import StoredRows, UnitRows
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "StoredRows",
     "UnitRows",
     "bounded_products",
+    "divided",
     "nearest",
     "shared",
     "side_by_side",

@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 
 from ufd_ray.detectors.search.coarse_rows import (
     INTEGERS,
+    STEP,
+    WHOLE,
     CoarseQueries,
+    Share,
     Tile,
     in_turns,
-    least_tile,
     padded,
     rows_a_tile,
     with_padding,
@@ -53,7 +55,6 @@ class CentredRows:
     ) -> None:
         self._dtype = dtype
         self._device = device
-        self._step = least_tile(dtype, device)
         rows = bank.on(_CPU)
         mean = _mean(rows)
         offset = torch.empty(len(rows), dtype=torch.float64)
@@ -74,7 +75,7 @@ class CentredRows:
         }
         self._bounds = {
             (label, start): self._fill(rows, mean, label, start, stop)
-            for label, start, stop in in_turns(self._counts, self._step)
+            for label, start, stop in in_turns(self._counts, STEP)
         }
 
     def _fill(
@@ -104,16 +105,16 @@ class CentredRows:
             (exact - rounded.double()).norm(dim=1).float(),
         )
 
-    def tiles(self, num_queries: int) -> Iterator[Tile]:
+    def tiles(self, num_queries: int, share: Share = WHOLE) -> Iterator[Tile]:
         """See `CoarseRows`."""
         rows, offset, bits = (
             {label: held.on(self._device) for label, held in column.items()}
             for column in (self._rows, self._offset, self._bits)
         )
         tile_rows = rows_a_tile(self._dtype, self._device, num_queries)
-        for label, start, stop in in_turns(self._counts, tile_rows):
+        for label, start, stop in in_turns(self._counts, tile_rows, share):
             place = slice(start, with_padding(start, stop))
-            steps = range(start, stop, self._step)
+            steps = range(start, stop, STEP)
             lengths, residuals = zip(*(self._bounds[label, step] for step in steps), strict=True)
             yield Tile(
                 label,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -25,6 +25,19 @@ INTEGERS = {2: torch.int16, 4: torch.int32}
 """As which the bits of so many bytes are seen."""
 GROUP = 32
 """Rows of which a scan looks at the largest product first. Tiles are multiples of it."""
+STEP = 32 * GROUP
+"""Rows of a class between places where a tile may start."""
+
+
+class Share(NamedTuple):
+    """Which of the tiles a thread reads: one in `of`, from `number` on."""
+
+    number: int
+    of: int
+
+
+WHOLE = Share(0, 1)
+"""All of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +108,11 @@ class CoarseRows(Protocol):
     def prepare(self, units: torch.Tensor) -> CoarseQueries:
         """Queries, (q, d) float64 unit vectors, for the products."""
 
-    def tiles(self, num_queries: int) -> Iterator[Tile]:
+    def tiles(self, num_queries: int, share: Share = WHOLE) -> Iterator[Tile]:
         """All rows, once each, in tiles that so many queries are multiplied with at a time.
 
-        The classes take turns, in proportion to their size.
+        The classes take turns, in proportion to their size. Of several shares, together all rows,
+        each has as many of every class, but for a few.
         """
 
 
@@ -125,12 +139,12 @@ class SingleRows:
         # Their rounding is in `float32_sum`.
         return CoarseQueries(units.float(), nothing, ones, nothing)
 
-    def tiles(self, num_queries: int) -> Iterator[Tile]:
+    def tiles(self, num_queries: int, share: Share = WHOLE) -> Iterator[Tile]:
         """See `CoarseRows`."""
         stored = self._bank.on(self._device)
         # As few rows as may be, however few queries: they are copied, not looked at where they lie.
         tile_rows = least_tile(torch.float32, self._device)
-        for label, start, stop in in_turns(self._counts, tile_rows):
+        for label, start, stop in in_turns(self._counts, tile_rows, share):
             numbers = self._rows[label].on(self._device)[start : with_padding(start, stop)]
             unit = stored[numbers].single()
             offset = torch.zeros(len(numbers), device=self._device)
@@ -149,14 +163,26 @@ def least_tile(dtype: torch.dtype, device: torch.device) -> int:
     return TILE_BYTES // dtype.itemsize * (8 if device.type == "cuda" else 1)
 
 
-def in_turns(num_rows: dict[int, int], tile_rows: int) -> Iterator[tuple[int, int, int]]:
-    """Class, start and stop of every tile, so that all classes come to their ends together."""
-    tiles = [
-        (stop / num, label, start, stop)
-        for label, num in num_rows.items()
-        for start in range(0, num, tile_rows)
-        for stop in (min(start + tile_rows, num),)
-    ]
+def in_turns(
+    num_rows: dict[int, int], tile_rows: int, share: Share = WHOLE
+) -> Iterator[tuple[int, int, int]]:
+    """Class, start and stop of every tile, so that all classes come to their ends together.
+
+    Args:
+        num_rows: of each class.
+        tile_rows: of a tile, at most; a multiple of `STEP`.
+        share: which of the tiles.
+    """
+    tiles = []
+    for label, num in num_rows.items():
+        num_steps = -(-num // STEP)
+        num_tiles = max(1, -(-num_steps // max(1, tile_rows // STEP)))
+        num_tiles += -num_tiles % share.of  # as many for everybody
+        edges = [num_steps * place // num_tiles * STEP for place in range(num_tiles + 1)]
+        for place in range(share.number, num_tiles, share.of):
+            start, stop = edges[place], min(edges[place + 1], num)
+            if start < stop:
+                tiles.append((stop / num, label, start, stop))
     for _, label, start, stop in sorted(tiles):
         yield label, start, stop
 

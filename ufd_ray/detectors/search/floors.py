@@ -37,6 +37,12 @@ class Floors:
         """(q,): a row of this class below it is wanted by nobody."""
         return torch.minimum(self.joint, self.nearest[label])
 
+    def raise_to(self, others: Floors) -> None:
+        """Know what others know of the same queries, too."""
+        torch.maximum(self.joint, others.joint, out=self.joint)
+        for label, floor in self.nearest.items():
+            torch.maximum(floor, others.nearest[label], out=floor)
+
     def __getitem__(self, queries: slice | torch.Tensor) -> Floors:
         nearest = {label: floor[queries].clone() for label, floor in self.nearest.items()}
         return Floors(self.joint[queries].clone(), nearest)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ufd_ray.detectors.search.candidates import Candidates, joined
-from ufd_ray.detectors.search.coarse_rows import BLOCK, CoarseRows
+from ufd_ray.detectors.search.coarse_rows import BLOCK, CoarseRows, Share
 from ufd_ray.detectors.search.counts import SearchCounts
 from ufd_ray.detectors.search.floors import Floors
 from ufd_ray.detectors.search.held import Held
@@ -19,8 +19,12 @@ from ufd_ray.detectors.search.rescoring import exact_similarity, single_similari
 from ufd_ray.detectors.search.rounding import float32_pairwise
 from ufd_ray.detectors.search.scan import scan
 from ufd_ray.detectors.search.streaming import search_streaming
+from ufd_ray.detectors.search.threads import side_by_side
 from ufd_ray.detectors.search.unit_rows import StoredRows, UnitRows
 from ufd_ray.schema import FAKE, REAL
+
+_FEW = 2
+"""Candidates to each row that may be wanted: more of them are sieved before float64 decides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +49,7 @@ class Bank:
 
 
 def nearest(
-    bank: Bank, queries: UnitRows, k: int, leave_out: torch.Tensor | None
+    bank: Bank, queries: UnitRows, k: int, leave_out: torch.Tensor | None, threads: int = 1
 ) -> tuple[Pairs, torch.Tensor, SearchCounts]:
     """The k nearest of the joint bank and how near each class comes, of every query.
 
@@ -54,6 +58,7 @@ def nearest(
         queries: q vectors, on the bank's device, and so is `leave_out`.
         k: how many of the joint bank; 0: none.
         leave_out: (q,) int64, row that each query may not find; None: none.
+        threads: that scan the bank, each a share of its rows.
 
     Returns:
         q·k pairs, k of a query together, from the nearest on; (2, q) float64, similarity to the
@@ -62,15 +67,16 @@ def nearest(
     units, device = queries.double(), bank.device
     rows, rank = bank.rows.on(device), bank.rank.on(device)
     found, crowded, floors = _scan(
-        bank.coarse, units, k, leave_out, Floors.unknown(len(units), k, device)
+        bank.coarse, units, k, leave_out, Floors.unknown(len(units), k, device), threads
     )
     num_recomputed = len(crowded)
     if num_recomputed and bank.single is not bank.coarse:
         own = None if leave_out is None else leave_out[crowded]
-        again, still, floors = _scan(bank.single, units[crowded], k, own, floors)
+        again, still, floors = _scan(bank.single, units[crowded], k, own, floors, threads)
         found = joined([found, again.of(crowded)], device)
         crowded = crowded[still]
-    if device.type == "cpu":  # a GPU reads a row no faster than it adds it up in float64
+    # Not where few are left, nor on a GPU, which reads a row no faster than it adds it up.
+    if device.type == "cpu" and len(found) > _FEW * len(units) * (k + 2):
         found = _sieved(rows, found, units, k)
     similarity = exact_similarity(rows, found.row, units, found.query)
     pairs = Pairs(found.query, found.row, similarity)
@@ -98,14 +104,25 @@ def _scan(
     k: int,
     leave_out: torch.Tensor | None,
     floors: Floors,
+    threads: int,
 ) -> tuple[Candidates, torch.Tensor, Floors]:
     """Candidates of the queries that are not crowded, the numbers of the others, their floors."""
     size, numbers = BLOCK[units.device.type], torch.arange(len(units), device=units.device)
     blocks = [slice(start, start + size) for start in range(0, len(units), size)]
-    pools = [
-        Pool(floors[block], k, None if leave_out is None else leave_out[block]) for block in blocks
-    ]
-    found = scan(coarse, coarse.prepare(units), list(zip(blocks, pools, strict=True)))
+    queries = coarse.prepare(units)
+
+    def scanned(share: Share) -> list[Pool]:
+        pools = [
+            Pool(floors[part], k, None if leave_out is None else leave_out[part]) for part in blocks
+        ]
+        scan(coarse, queries, list(zip(blocks, pools, strict=True)), share)
+        return pools
+
+    pools, *others = side_by_side(scanned, [Share(x, threads) for x in range(threads)], threads)
+    for more in others:
+        for pool, other in zip(pools, more, strict=True):
+            pool.take_over(other)
+    found = [pool.raise_floors() for pool in pools]
     crowded = [numbers[block][pool.crowded] for block, pool in zip(blocks, pools, strict=True)]
     return (
         joined(

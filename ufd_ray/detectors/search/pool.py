@@ -85,6 +85,13 @@ class Pool:
         self._parts.append(found)
         self._num += len(found)
 
+    def take_over(self, other: Pool) -> None:
+        """Take in all that a pool of the same queries holds, and what it knows."""
+        self.floors.raise_to(other.floors)
+        self.crowded |= other.crowded
+        self._parts += other._parts
+        self._num += other._num
+
     def raise_floors(self) -> Candidates:
         """Draw floors from the candidates, drop those below, and return the others.
 

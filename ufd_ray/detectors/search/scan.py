@@ -16,7 +16,15 @@ import numpy as np
 import torch
 
 from ufd_ray.detectors.search.candidates import Candidates
-from ufd_ray.detectors.search.coarse_rows import GROUP, INTEGERS, CoarseQueries, CoarseRows, Tile
+from ufd_ray.detectors.search.coarse_rows import (
+    GROUP,
+    INTEGERS,
+    WHOLE,
+    CoarseQueries,
+    CoarseRows,
+    Share,
+    Tile,
+)
 from ufd_ray.detectors.search.pool import MOST, Pool
 from ufd_ray.detectors.search.products import Products
 from ufd_ray.detectors.search.rounding import UNIT_ROUNDOFF
@@ -27,28 +35,29 @@ _AHEAD = {"cpu": 0, "cuda": 1}
 
 
 def scan(
-    coarse: CoarseRows, queries: CoarseQueries, pools: Sequence[tuple[slice, Pool]]
-) -> list[Candidates]:
+    coarse: CoarseRows,
+    queries: CoarseQueries,
+    pools: Sequence[tuple[slice, Pool]],
+    share: Share = WHOLE,
+) -> None:
     """Find every row that may be among the nearest of a query.
 
     Args:
         coarse: the bank.
         queries: q of them.
-        pools: the parts of the queries that are multiplied at a time, and an empty pool for each.
-
-    Returns:
-        Of every part the candidates of those of its queries that are not crowded.
+        pools: the parts of the queries that are multiplied at a time, and for each the pool that
+            they go to.
+        share: of which tiles.
     """
     blocks = [(queries[part], pool) for part, pool in pools]
     together = max((len(block.vectors) for block, _ in blocks), default=0)
-    numbered = enumerate(coarse.tiles(together), start=1)
+    numbered = enumerate(coarse.tiles(together, share), start=1)
     work = ((number, tile, *block) for number, tile in numbered for block in blocks)
     for (number, tile, some, pool), products in _multiplied(work):
         pool.add(_candidates(tile, some, pool, products))
         # Whenever the scan has doubled: then no floor is staler than by a factor of two.
         if number & (number - 1) == 0 or pool.is_full:
             pool.raise_floors()
-    return [pool.raise_floors() for _, pool in pools]
 
 
 _Work = tuple[int, Tile, CoarseQueries, Pool]

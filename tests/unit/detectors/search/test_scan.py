@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.unit.detectors.search_cases import (
@@ -24,9 +26,10 @@ from ufd_ray.detectors.search import (
     coarse_rows,
     nearest_rows,
     pool,
+    scan,
 )
 from ufd_ray.detectors.search import rounding as rounding_module
-from ufd_ray.detectors.search.coarse_rows import GROUP, Tile, in_turns
+from ufd_ray.detectors.search.coarse_rows import GROUP, STEP, Share, Tile, in_turns
 from ufd_ray.detectors.search.products import Products, bounded_products
 
 PRECISIONS = [None, torch.float32, torch.bfloat16, torch.float16]
@@ -88,7 +91,7 @@ def test_a_tile_tells_the_truth_of_its_rows(
 
 
 def test_few_queries_have_larger_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coarse_rows, "TILE_BYTES", 256)
+    small_tiles(monkeypatch, 256)
     monkeypatch.setattr(coarse_rows, "TILE_PRODUCTS", {"cpu": 256 * 12})
     rng = np.random.default_rng(8)
     bank, labels = StoredRows(cone(rng, 1000, 8, 0.6)), np.zeros(1000, np.int8)
@@ -97,17 +100,39 @@ def test_few_queries_have_larger_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
         for num_queries, multiple in ((1, 12), (4, 3), (7, 1), (1024, 1)):
             tiles = list(rows.tiles(num_queries))
             # Tiles of the bank's own rows are copies, which few queries make no larger.
-            assert len(tiles[0].rows) == min(1000, least * (multiple if precision else 1))
+            most = least * (multiple if precision else 1)
+            assert len(tiles) == -(-1000 // most)
+            assert max(len(tile.rows) for tile in tiles) <= most
             assert sorted(torch.cat([tile.rows for tile in tiles]).tolist()) == list(range(1000))
             longest = max(tile.length for tile in tiles)
             assert longest == max(tile.length for tile in rows.tiles(1))
 
 
 def test_the_classes_take_turns() -> None:
-    turns = list(in_turns({0: 450, 1: 150}, 100))
+    turns = list(in_turns({0: 4 * STEP + 50, 1: STEP + 50}, STEP))
     assert [label for label, _, _ in turns] == [0, 0, 0, 1, 0, 0, 1]
-    assert [stop - start for label, start, stop in turns if label == 0] == [100] * 4 + [50]
-    assert list(in_turns({0: 0, 1: 0}, 100)) == []
+    assert [stop - start for label, start, stop in turns if label == 0] == [STEP] * 4 + [50]
+    assert list(in_turns({0: 0, 1: 0}, STEP)) == []
+
+
+@given(
+    st.lists(st.integers(0, 40 * STEP), min_size=2, max_size=2),
+    st.integers(1, 12),
+    st.integers(1, 5),
+)
+def test_shares_have_every_row_once_and_as_many_of_each_class(
+    counts: list[int], steps: int, num: int
+) -> None:
+    num_rows = dict(enumerate(counts))
+    shares = [list(in_turns(num_rows, steps * STEP, Share(x, num))) for x in range(num)]
+    for label, count in num_rows.items():
+        tiles = [[(a, b) for name, a, b in share if name == label] for share in shares]
+        everything = sorted(tile for some in tiles for tile in some)
+        assert [n for tile in everything for n in range(*tile)] == list(range(count))
+        assert all(stop - start <= steps * STEP for start, stop in everything)
+        held = [sum(stop - start for start, stop in some) for some in tiles]
+        rounds = max(len(some) for some in tiles)
+        assert max(held) - min(held) <= rounds * STEP
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -121,6 +146,8 @@ def test_how_the_work_is_cut_never_matters(half: bool, monkeypatch: pytest.Monke
         "search.threads._FEWEST": 40,
         "search.nearest_rows.BLOCK": {"cpu": 13},
         "search.coarse_rows.TILE_BYTES": 128,
+        "search.coarse_rows.STEP": 32,
+        "search.centred_rows.STEP": 32,
         "search.coarse_rows.TILE_PRODUCTS": {"cpu": 0},
         "search.pool._WAITING": 4,
         "search.pool.MOST": 20,
@@ -134,6 +161,29 @@ def test_how_the_work_is_cut_never_matters(half: bool, monkeypatch: pytest.Monke
     cut = NeighborSearch(bank, labels, ids, half=half).search(bank[500:700], 7)
     assert_equal(cut, whole)
     assert cut.counts.num_recomputed > whole.counts.num_recomputed == 0
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+@pytest.mark.parametrize("most", [2048, 20])
+def test_threads_that_share_the_rows_find_the_same(
+    cores: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_tiles(monkeypatch, 256)
+    for module in (scan, pool):
+        monkeypatch.setattr(module, "MOST", most)
+    rng = np.random.default_rng(9)
+    bank = np.concatenate([near_duplicates(rng), cone(rng, 300, 48, 0.6)])
+    labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
+    queries, own = bank[590:630], np.arange(590, 630)
+    before = torch.get_num_threads()
+    torch.set_num_threads(cores)
+    try:
+        search = NeighborSearch(bank, labels, ids)
+        found = search.search(queries, 7, leave_out=own)
+        assert search.search(queries, 7, leave_out=own).counts == found.counts
+    finally:
+        torch.set_num_threads(before)
+    assert_equal(found, brute_force(bank, labels, ids, queries, 7, leave_out=own))
 
 
 @pytest.mark.parametrize("most", [2048, 20])
