@@ -127,6 +127,27 @@ AUDIT: tuple[Any, ...] = (
 )
 """Columns of a bank's `audit.parquet`: its rows, and what all the others say of each."""
 
+EVALUATED: tuple[Any, ...] = (
+    pa.field("image_id", pa.string(), nullable=False),
+    pa.field("uri", pa.string(), nullable=False),
+    pa.field("member", pa.string()),
+    pa.field("set", pa.string(), nullable=False),
+    pa.field("label", pa.int8(), nullable=False),
+)
+"""Columns of an evaluation's `scores.parquet`; a column of float32 for each detector follows."""
+
+METRICS: tuple[Any, ...] = (
+    pa.field("set", pa.string(), nullable=False),
+    pa.field("detector", pa.string(), nullable=False),
+    pa.field("metric", pa.string(), nullable=False),
+    pa.field("value", pa.float64(), nullable=False),
+    pa.field("low", pa.float64()),
+    pa.field("high", pa.float64()),
+    pa.field("n_real", pa.int64(), nullable=False),
+    pa.field("n_fake", pa.int64(), nullable=False),
+)
+"""Columns of an evaluation's `metrics.parquet`: a row for each figure."""
+
 
 def bank_row(dim: int, dtype: str) -> Any:
     """Schema of a bank's shards.

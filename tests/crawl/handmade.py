@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ufd_ray.encoders import EncoderIdentity
@@ -34,9 +35,16 @@ TINY = EncoderIdentity(
 OTHER = replace(TINY, weights="random:2", weights_digest="2" * 64)
 
 
-def make_bank(folder: Path, encoder: EncoderIdentity = TINY, num_rows: int = 6) -> Path:
-    """A bank of random vectors, real and fake by turns."""
-    vectors = np.random.default_rng(0).normal(size=(num_rows, encoder.dim)).astype(np.float32)
+def make_bank(
+    folder: Path,
+    encoder: EncoderIdentity = TINY,
+    num_rows: int = 6,
+    vectors: npt.NDArray[np.float32] | None = None,
+) -> Path:
+    """A bank of these vectors, or of random ones, real and fake by turns."""
+    if vectors is None:
+        vectors = np.random.default_rng(0).normal(size=(num_rows, encoder.dim)).astype(np.float32)
+    num_rows = len(vectors)
     ids = [f"{row:032x}" for row in range(num_rows)]
     columns = {
         "image_id": ids,

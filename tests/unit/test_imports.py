@@ -29,6 +29,7 @@ WITHOUT_RAY = (
     "jobs.calibrate",
     "jobs.current",
     "jobs.demo",
+    "jobs.evaluate",
     "jobs.export",
     "jobs.fit_probe",
     "jobs.plan",

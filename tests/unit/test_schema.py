@@ -87,6 +87,26 @@ def test_columns_of_a_banks_audit() -> None:
     ]
 
 
+def test_columns_of_an_evaluation() -> None:
+    assert [(field.name, field.type) for field in schema.EVALUATED] == [
+        ("image_id", pa.string()),
+        ("uri", pa.string()),
+        ("member", pa.string()),
+        ("set", pa.string()),
+        ("label", pa.int8()),
+    ]
+    assert [(field.name, field.type, field.nullable) for field in schema.METRICS] == [
+        ("set", pa.string(), False),
+        ("detector", pa.string(), False),
+        ("metric", pa.string(), False),
+        ("value", pa.float64(), False),
+        ("low", pa.float64(), True),
+        ("high", pa.float64(), True),
+        ("n_real", pa.int64(), False),
+        ("n_fake", pa.int64(), False),
+    ]
+
+
 @pytest.mark.parametrize(("dtype", "value"), [("float32", pa.float32()), ("float16", pa.float16())])
 def test_columns_of_a_bank(dtype: str, value: pa.DataType) -> None:
     rows = schema.bank_row(768, dtype)

@@ -10,6 +10,7 @@ from ufd_ray.settings import (
     BuildBankSettings,
     CalibrateSettings,
     DemoSettings,
+    EvaluateSettings,
     FitProbeSettings,
     ImageSettings,
     JobSettings,
@@ -19,7 +20,7 @@ from ufd_ray.settings import (
 
 JOBS = [
     *(BuildBankSettings, CalibrateSettings, ScoreSettings, FitProbeSettings, DemoSettings),
-    PlanSettings,
+    *(PlanSettings, EvaluateSettings),
 ]
 SCORE = {"input": ["/photos"], "output": "/out", "probe": "/probe"}
 FIELDS = [(job, name, field) for job in JOBS for name, field in job.model_fields.items()]

@@ -7,7 +7,11 @@ from ufd_ray.evaluation.intervals import (
     Interval,
     accuracy_interval,
     average_precision_interval,
+    balanced_accuracy_interval,
 )
+from ufd_ray.evaluation.judged_sets import judge_sets
+from ufd_ray.evaluation.judging import Figure, ScoreColumn, judge
+from ufd_ray.evaluation.means import Row, group_members, mean_rows
 from ufd_ray.evaluation.metrics import (
     Accuracy,
     accuracy_at,
@@ -15,16 +19,35 @@ from ufd_ray.evaluation.metrics import (
     brier_score,
     expected_calibration_error,
 )
+from ufd_ray.evaluation.paper.tables import tables_text
+from ufd_ray.evaluation.ranking import oracle_threshold, roc_auc, tpr_at_fpr
+from ufd_ray.evaluation.set_names import SetNames
+from ufd_ray.evaluation.set_plan import SetPlan, plan_sets
 
 __all__ = [
     "Accuracy",
+    "Figure",
     "Interval",
+    "Row",
+    "ScoreColumn",
+    "SetNames",
+    "SetPlan",
     "Settled",
     "accuracy_at",
     "accuracy_interval",
     "average_precision",
     "average_precision_interval",
+    "balanced_accuracy_interval",
     "brier_score",
     "expected_calibration_error",
+    "group_members",
+    "judge",
+    "judge_sets",
+    "mean_rows",
+    "oracle_threshold",
+    "plan_sets",
+    "roc_auc",
     "settle",
+    "tables_text",
+    "tpr_at_fpr",
 ]

@@ -19,6 +19,7 @@ from scipy.special import betaincinv, stdtrit
 from ufd_ray.errors import SettingsError
 from ufd_ray.evaluation.metrics import average_precision
 from ufd_ray.evaluation.resampling import resampled_average_precision
+from ufd_ray.schema import FAKE, REAL
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,45 @@ def accuracy_interval(
         variance = num_groups / (num_groups - 1) * float(np.sum(excess**2)) / len(right) ** 2
         num_effective = _effective(share, variance, len(right), num_groups, confidence)
     return _share_interval(share, num_effective / _widening(num_folds), confidence)
+
+
+def balanced_accuracy_interval(
+    right: NDArray[np.bool_], labels: NDArray[np.integer], *, confidence: float = 0.95
+) -> Interval:
+    """Interval for the mean of both classes' accuracies.
+
+    How much it varies is what drawing the images of each class anew with replacement comes to;
+    since only right and wrong verdicts are drawn, that is known without any draws.
+
+    Args:
+        right: (n,) bool: which verdicts are right.
+        labels: (n,) integers, 0 real, 1 fake, both there. With a single image of one of them
+            nothing can be said: 0 to 1.
+        confidence: between 0 and 1.
+
+    Raises:
+        ValueError: shapes do not fit, or a class has no images.
+        SettingsError: the confidence is none, or there are no images.
+    """
+    _check(right, labels, confidence, None)
+    classes = [right[labels == label] for label in (REAL, FAKE)]
+    fewest = min(map(len, classes))
+    if sum(map(len, classes)) < len(right) or not fewest:
+        raise ValueError("labels must be 0 and 1, and both be there")
+    shares = np.array([verdicts.mean() for verdicts in classes])
+    share = float(shares.mean())
+    if fewest == 1:
+        return Interval(share, 0.0, 1.0)
+    each = np.array([len(verdicts) for verdicts in classes])
+    variance = float(np.sum(shares * (1 - shares) / (each - 1))) / 4
+    # Where all verdicts are alike, their mean is that of so many independent images.
+    alike = 4 / float(np.sum(1 / each))
+    num = (
+        alike
+        if share in (0.0, 1.0)
+        else _effective(share, variance, len(right), fewest, confidence)
+    )
+    return _share_interval(share, num, confidence)
 
 
 def average_precision_interval(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.images import DecodeLimits, Sandbox
@@ -24,6 +24,9 @@ from ufd_ray.storage import (
     select_images,
     write_manifest,
 )
+
+if TYPE_CHECKING:  # it brings scikit-learn, for which jobs that judge nothing need not wait
+    from ufd_ray.pipeline.evaluating.listed_sets import ListedSets
 
 T = TypeVar("T")
 
@@ -68,6 +71,7 @@ def list_inputs(
     options: StorageOptions,
     *,
     labelled: bool = False,
+    sets: ListedSets | None = None,
     ledger: Ledger | None = None,
 ) -> ManifestInfo:
     """List the inputs into the manifest at `folder`, and say what was found.
@@ -77,12 +81,13 @@ def list_inputs(
         folder: where the manifest's files go.
         options: how storage is reached.
         labelled: every image has to have a label, as in a bank.
+        sets: `labelled` for test sets instead, which are told apart and counted in it.
         ledger: leave out what has not changed since; None: leave out nothing.
 
     Raises:
         SettingsError: an input that cannot be used, or no images; `labelled`: images without one.
     """
-    listing = _Listing(settings, labelled)
+    listing = _Listing(settings, labelled, sets)
     info = write_manifest(
         folder,
         listing.tables(options),
@@ -123,6 +128,7 @@ def rehearse(
     options: StorageOptions,
     *,
     labelled: bool = False,
+    sets: ListedSets | None = None,
     ledger: Ledger | None = None,
 ) -> None:
     """The dry run: list and count, then fetch and decode the first image. Writes nothing.
@@ -130,7 +136,7 @@ def rehearse(
     Raises:
         SettingsError: an input that cannot be used or read, or no images.
     """
-    listing = _Listing(settings, labelled)
+    listing = _Listing(settings, labelled, sets)
     first = None
     tables = listing.tables(options)
     with select_images(tables, limit=settings.limit, ledger=ledger) as selection:
@@ -163,11 +169,15 @@ class _Listing:
 
     Args:
         settings: which images; a bank's may name some that validate as well.
-        labelled: they are for a bank.
+        labelled: they have labels: for a bank, unless there are test sets.
+        sets: what tells these apart; None: there are none.
     """
 
-    def __init__(self, settings: ReadingSettings, labelled: bool) -> None:
+    def __init__(
+        self, settings: ReadingSettings, labelled: bool, sets: ListedSets | None = None
+    ) -> None:
         self._labelled = labelled
+        self._sets = sets
         self._inputs = Inputs(
             settings.input,
             settings.include,
@@ -184,6 +194,8 @@ class _Listing:
         tables = self._inputs.tables(options)
         if not self._labelled:
             return tables
+        if self._sets is not None:
+            return self._sets.named(tables)
         if self._validating is None:
             return with_given_splits(tables)
         with_flag = _told_of("--val-input", self._validating.tables(options))
@@ -193,6 +205,8 @@ class _Listing:
         """Pass the images on, each once, held to what the job needs of them."""
         if not self._labelled:
             return tables
+        if self._sets is not None:
+            return self._sets.counted(tables)
         return held_to_labels(tables, val_input=self._validating is not None)
 
     def say(self, info: ManifestInfo) -> None:

@@ -8,6 +8,7 @@ from ufd_ray.settings.calibrate import CalibrateSettings
 from ufd_ray.settings.current import CurrentSettings
 from ufd_ray.settings.deciding import SCALES, Decider, DecidingSettings, Threshold
 from ufd_ray.settings.demo import DemoSettings
+from ufd_ray.settings.evaluate import EvaluateSettings
 from ufd_ray.settings.export import ExportSettings
 from ufd_ray.settings.fit_probe import FitProbeSettings
 from ufd_ray.settings.images import (
@@ -36,6 +37,7 @@ __all__ = [
     "DecidingSettings",
     "DemoSettings",
     "Device",
+    "EvaluateSettings",
     "ExportSettings",
     "FitProbeSettings",
     "ImageSettings",

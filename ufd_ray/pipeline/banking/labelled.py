@@ -77,14 +77,7 @@ def held_to_labels(tables: Iterable[Any], *, val_input: bool = False) -> Iterato
     """
     counts: Counter[tuple[bool, int]] = Counter()
     for table in tables:
-        missing = _rows_without_label(table)
-        if len(missing):
-            flags = "--input or --val-input" if val_input else "--input"
-            names = ", ".join(missing["uri"].slice(0, _NUM_NAMED).to_pylist())
-            raise SettingsError(
-                f"{flags}: {len(missing):,} images have no label ({names} …); expected a manifest"
-                " with a column `label`, or the folders 0_real and 1_fake in the path"
-            )
+        require_labels(table, "--input or --val-input" if val_input else "--input")
         labels = table["label"].to_pylist()
         splits = table["split"].to_pylist() if val_input else [None] * len(labels)
         counts.update((split == "val", label) for split, label in zip(splits, labels, strict=True))
@@ -101,6 +94,25 @@ def held_to_labels(tables: Iterable[Any], *, val_input: bool = False) -> Iterato
                 else f"--input: {num_real:,} real and {num_fake:,} fake images"
                 f"{' beside those that validate' if val_input else ''}; a bank needs both"
             )
+
+
+def require_labels(table: Any, flags: str) -> None:
+    """Refuse images without a label.
+
+    Args:
+        table: `pa.Table` of a manifest.
+        flags: by which they were named, for the message.
+
+    Raises:
+        SettingsError: there are some; a few are named.
+    """
+    missing = _rows_without_label(table)
+    if len(missing):
+        names = ", ".join(missing["uri"].slice(0, _NUM_NAMED).to_pylist())
+        raise SettingsError(
+            f"{flags}: {len(missing):,} images have no label ({names} …); expected a manifest"
+            " with a column `label`, or the folders 0_real and 1_fake in the path"
+        )
 
 
 def _rows_without_label(table: Any) -> Any:

@@ -1,0 +1,237 @@
+"""Test sets in the paper's layout, through Ray: the same figures as without, all accounted for."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tests.crawl.handmade import HERE, make_bank, make_probe
+from tests.crawl.runs import Ended, read_folder, run_here
+from tests.unit.images.samples import encoded, noise, picture
+from ufd_ray.detectors import NeighborSearch, Probe, margin, searchable, vote
+from ufd_ray.encoders import Encoder, EncoderSpec
+from ufd_ray.evaluation import average_precision, oracle_threshold
+from ufd_ray.images import decode, to_pixels
+from ufd_ray.pipeline.evaluate import evaluate
+from ufd_ray.schema import METRICS
+from ufd_ray.settings import EvaluateSettings
+from ufd_ray.storage import read_bank_info, read_probe, read_searchable
+
+FOLDERS = {
+    "progan/car/0_real": 4,
+    "progan/cat/1_fake": 4,
+    "seeingdark/0_real": 4,
+    "seeingdark/1_fake": 4,
+    "laion/0_real": 5,
+    "dalle/1_fake": 3,
+    "half/1_fake": 2,
+}
+SETS = {"progan": "progan", "sitd": "sitd", "dalle": "laion"}
+KS = (1, 3, 5, 9)
+FILES = {"evaluation.json", "metrics.csv", "metrics.parquet", "rejects.parquet", "scores.parquet"}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """An evaluation.
+
+    Attributes:
+        root: the folder of images, bank, probe and output.
+        ended: how the job ended.
+        flags: its command line.
+    """
+
+    root: Path
+    ended: Ended
+    flags: tuple[str, ...]
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        return list(pq.read_table(self.root / "out" / name).to_pylist())
+
+    @property
+    def json(self) -> Any:
+        return json.loads((self.root / "out" / "evaluation.json").read_text())
+
+
+def smooth(seed: int) -> Image.Image:
+    """Patches of colour that run into each other: of noise, all embeddings are much the same."""
+    return Image.fromarray(noise(4, 4, seed=seed)).resize((170, 180), Image.Resampling.BICUBIC)
+
+
+def encode(encoder: Encoder, images: list[Image.Image]) -> npt.NDArray[np.float32]:
+    size = encoder.identity.input_size
+    return encoder.encode(np.stack([to_pixels(one, mode="crop", size=size) for one in images]))
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    return Encoder.load(EncoderSpec.parse("timm/test_resnet:random:1"))
+
+
+@pytest.fixture(scope="module")
+def evaluated(
+    ray_cluster: dict[str, Any], encoder: Encoder, tmp_path_factory: pytest.TempPathFactory
+) -> Evaluated:
+    root, seed = tmp_path_factory.mktemp("evaluated"), 0
+    for name, num in FOLDERS.items():
+        folder = root / "tests" / name
+        folder.mkdir(parents=True)
+        for number in range(num):
+            seed += 1
+            smooth(seed).save(folder / f"{number}.png")
+    (root / "tests/progan/car/0_real/broken.png").write_bytes(encoded(picture(), "PNG")[:60])
+    # The last picture of all is in the bank as well; its set is left out.
+    vectors = encode(encoder, [smooth(number) for number in (*range(101, 112), seed)])
+    bank = make_bank(root / "bank", encoder.identity, vectors=vectors)
+    probe = make_probe(root / "probe", encoder.identity, weight=0.1)
+    flags = (f"--input={root / 'tests'}", f"--bank={bank}", f"--probe={probe}")
+    flags += (f"--output={root / 'out'}", "--batch-size=8")
+    return Evaluated(root, run_here(EvaluateSettings, evaluate, *flags), flags)
+
+
+@pytest.fixture(scope="module")
+def plain(evaluated: Evaluated, encoder: Encoder) -> dict[str, dict[str, float]]:
+    """Image → detector → score, without Ray, and by a search of its own for every k."""
+    files = sorted(file for file in (evaluated.root / "tests").rglob("[0-9].png"))
+    images = [decode(file.read_bytes(), max_pixels=10**6) for file in files]
+    embeddings = encode(encoder, images)
+    found = searchable(read_searchable(read_bank_info(str(evaluated.root / "bank"), HERE), HERE))
+    search = NeighborSearch(found.embeddings, found.labels, found.image_ids)
+    probe = read_probe(str(evaluated.root / "probe"), HERE)
+    columns: dict[str, npt.NDArray[np.float32]] = {
+        "probe_score": Probe(probe.weight, np.float32(probe.bias)).scores(embeddings),
+        "nn_margin": margin(search.search(embeddings, 1)),
+    }
+    columns |= {f"nn_vote_k{k}": vote(search.search(embeddings, k), found.labels) for k in KS}
+    return {
+        str(file): {name: float(column[place]) for name, column in columns.items()}
+        for place, file in enumerate(files)
+    }
+
+
+def test_scores_are_those_without_ray(
+    evaluated: Evaluated, plain: dict[str, dict[str, float]]
+) -> None:
+    assert (evaluated.ended.status, evaluated.ended.err) == (0, "")
+    rows = evaluated.table("scores.parquet")
+    assert {row["uri"] for row in rows} == plain.keys()
+    for row in rows:
+        names = row["uri"].removeprefix(f"{evaluated.root}/tests/").split("/")
+        assert row["set"] == {"seeingdark": "sitd"}.get(names[0], names[0])
+        assert row["label"] == ("1_fake" in names)
+        scores = {name: row[name] for name in plain[row["uri"]]}
+        assert scores == pytest.approx(plain[row["uri"]], abs=1e-5)
+    # Neither all one word nor all the same number: these detectors do tell something apart.
+    assert len({row["nn_vote_k3"] for row in rows}) > 1
+    assert {row["nn_margin"] > 0 for row in rows} == {True, False}
+
+
+def test_figures_are_those_of_the_scores(evaluated: Evaluated) -> None:
+    rows = evaluated.table("scores.parquet")
+    found = {
+        (row["set"], row["detector"], row["metric"]): row
+        for row in evaluated.table("metrics.parquet")
+    }
+    assert pq.read_schema(evaluated.root / "out" / "metrics.parquet").equals(pa.schema(METRICS))
+    with open(evaluated.root / "out" / "metrics.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(found)
+    assert {name for name, _, _ in found} == {*SETS, "mean/gan", "mean/unseen", "mean/all"}
+    for name, lender in SETS.items():
+        of_set = [r for r in rows if r["set"] == (name if r["label"] else lender)]
+        labels = np.array([row["label"] for row in of_set])
+        for detector in ("probe_score", "nn_margin", *(f"nn_vote_k{k}" for k in KS)):
+            scores = np.array([row[detector] for row in of_set], np.float32)
+            figure = found[name, detector, "average_precision"]
+            assert figure["value"] == average_precision(labels, scores)
+            assert figure["low"] <= figure["value"] <= figure["high"]
+            assert (figure["n_real"], figure["n_fake"]) == ((labels == 0).sum(), labels.sum())
+            best = oracle_threshold(labels, scores, 0.0 if detector == "nn_margin" else 0.5)
+            right = [np.mean((scores[labels == y] > best) == y) for y in (0, 1)]
+            assert found[name, detector, "accuracy_oracle"]["value"] == pytest.approx(
+                np.mean(right)
+            )
+
+
+def test_every_image_and_every_set_is_accounted_for(evaluated: Evaluated) -> None:
+    document = evaluated.json
+    assert document["outcome"] == "published"
+    assert document["counts"] == {
+        "images": 27,
+        "used": 24,
+        "left_out": 2,
+        "failed": 1,
+        "by_error_code": {"truncated": 1},
+        "in_bank": 1,
+    }
+    assert document["sets"] == {
+        name: {"n_real": real, "n_fake": fake, "reals_of": lender, "failed": failed, "in_bank": 0}
+        for (name, lender), (real, fake, failed) in zip(
+            SETS.items(), ((4, 4, 1), (4, 4, 0), (5, 3, 0)), strict=True
+        )
+    }
+    assert document["left_out"] == {"half": "2 fake images and no real one"}
+    assert document["groups"]["mean/all"] == list(SETS)
+    assert document["weights_are_random"] is True
+    (rejected,) = evaluated.table("rejects.parquet")
+    assert rejected["uri"].endswith("broken.png")
+    assert "24 of 27 images used, 2 left out with their sets, 1 failed" in evaluated.ended.out
+    assert "warning: 1 of the images are in the bank that is searched" in evaluated.ended.out
+
+
+def test_tables_have_the_papers_figures_beside_ours(evaluated: Evaluated) -> None:
+    text = (evaluated.root / "out" / "tables.md").read_text()
+    mean = next(
+        row["value"]
+        for row in evaluated.table("metrics.parquet")
+        if (row["set"], row["detector"], row["metric"]) == ("mean/all", "nn_vote_k9", "accuracy")
+    )
+    lines = text.partition("Table 3")[2].split("\n")
+    place = next(n for n, line in enumerate(lines) if line.startswith("| neighbours, vote of 9 |"))
+    assert lines[place].endswith(f" {100 * mean:.2f} |")
+    paper = (99.54 + 71.5 + 81.47) / 3
+    assert lines[place + 1].endswith(f" {paper:.2f} |")
+    assert lines[place + 2].endswith(f" {100 * mean - paper:+.2f} |")
+    assert text.endswith("- half: 2 fake images and no real one\n")
+
+
+def test_nothing_else_is_left(evaluated: Evaluated) -> None:
+    assert read_folder(evaluated.root / "out").keys() == {*FILES, "tables.md"}
+    named = {file["name"] for file in evaluated.json["files"]}
+    assert named == {*FILES, "tables.md"} - {"evaluation.json"}
+    assert {path.name for path in (evaluated.root / "out").iterdir()} == {*FILES, "tables.md"}
+
+
+@pytest.mark.usefixtures("nothing_starts")
+def test_what_has_been_made_is_not_made_again(evaluated: Evaluated) -> None:
+    again = run_here(EvaluateSettings, evaluate, *evaluated.flags)
+    assert (again.status, again.out.count("made already")) == (0, 1)
+
+
+@pytest.mark.usefixtures("nothing_starts")
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--seed=1"], "holds an evaluation with other settings: seed was 0, is 1"),
+        (["--ks=13"], "--ks 13: the bank has only 12 images to search; give smaller numbers"),
+        (["--output={root}/tests/out"], "lies within --input"),
+        (["--output={root}/new", "--input={root}/tests/half"], "no test set has both real and"),
+        (["--output={root}/new", "--input={root}/bank"], "images have no label"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(evaluated: Evaluated, flags: list[str], said: str) -> None:
+    given = [flag.format(root=evaluated.root) for flag in flags]
+    kept = [f for f in evaluated.flags if not any(f[:5] == flag[:5] for flag in given)]
+    ended = run_here(EvaluateSettings, evaluate, *kept, *given)
+    assert (ended.status, ended.err.count("\n")) == (2, 1), ended.err
+    assert said in ended.err
+    assert not (evaluated.root / "new").exists()

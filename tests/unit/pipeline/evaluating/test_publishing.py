@@ -1,0 +1,81 @@
+"""What is published of the flow's rows where some images failed, and where nothing can be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crawl.handmade import HERE, TINY, make_bank, make_probe
+from tests.unit.pipeline.evaluating.rows import failed, scored, table
+from ufd_ray.encoders import EncoderSpec
+from ufd_ray.errors import UfdError
+from ufd_ray.outcome import Outcome
+from ufd_ray.pairing import Detectors
+from ufd_ray.pipeline.encoding import EncoderPlan
+from ufd_ray.pipeline.evaluating.publishing import publish
+from ufd_ray.pipeline.evaluating.scoring import Judged
+from ufd_ray.settings import EvaluateSettings
+
+PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
+WHOLE = [scored("a", 0, [0]), scored("a", 1, [1])]
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Judged:
+    settings = EvaluateSettings(
+        input=["/tests"],
+        output=str(tmp_path / "out"),
+        bank=str(make_bank(tmp_path / "bank")),
+        probe=str(make_probe(tmp_path / "probe")),
+        ks=[1],
+    )
+    return Judged(settings, Detectors.read(settings.deciding, HERE), PLAN, None, HERE)
+
+
+def document(judged: Judged) -> Any:
+    return json.loads(Path(judged.settings.output, "evaluation.json").read_text())
+
+
+def test_a_set_that_failed_is_named(judged: Judged, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [*WHOLE, scored("b", 1, [1]), failed("b", "empty"), failed("c", "corrupt")]
+    assert publish(judged, [table(*rows)], {}) == Outcome.PUBLISHED_WITH_ERRORS
+    found = document(judged)
+    assert found["outcome"] == "published_with_errors"
+    assert found["left_out"] == {
+        "b": "1 fake images and no real one (1 failed)",
+        "c": "0 real images and no fake one (1 failed)",
+    }
+    assert {name: found["counts"][name] for name in ("images", "used", "left_out", "failed")} == {
+        "images": 5,
+        "used": 2,
+        "left_out": 1,
+        "failed": 2,
+    }
+    said = capsys.readouterr().out
+    assert "set b is left out: 1 fake images and no real one (1 failed)\n" in said
+    assert "nn_vote_k1: mAP 100.00, mean accuracy 100.00 (100.00 with the best" in said
+
+
+def test_few_failures_are_none_of_the_outcome(judged: Judged) -> None:
+    many = [table(*WHOLE)] * 10
+    assert publish(judged, [*many, table(failed("a", "empty"))], {"seed": 0}) == Outcome.PUBLISHED
+    found = document(judged)
+    assert (found["fingerprint"], found["sets"]["a"]["failed"]) == ({"seed": 0}, 1)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([failed("a", "empty"), scored("a", 1, [1])], r"could be scored: 1 failed, 1 empty"),
+        ([*WHOLE, scored("b", 1, [1], margin=None)], "it has images of one class to search"),
+    ],
+)
+def test_without_figures_nothing_is_published(
+    judged: Judged, rows: list[dict[str, Any]], said: str
+) -> None:
+    with pytest.raises(UfdError, match=said):
+        publish(judged, [table(*rows)], {})
+    assert not Path(judged.settings.output).exists()

@@ -1,0 +1,108 @@
+"""One detector on one test set: every figure of it, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ufd_ray.evaluation.intervals import average_precision_interval, balanced_accuracy_interval
+from ufd_ray.evaluation.metrics import accuracy_at, expected_calibration_error
+from ufd_ray.evaluation.ranking import oracle_threshold, roc_auc, tpr_at_fpr
+from ufd_ray.schema import FAKE
+
+AVERAGE_PRECISION = "average_precision"
+ACCURACY = "accuracy"
+"""At the detector's own threshold; `accuracy_tuned` and `accuracy_oracle` are at the others."""
+
+
+@dataclass(frozen=True)
+class ScoreColumn:
+    """A detector as evaluation knows it: a number an image, and where it draws the line.
+
+    Attributes:
+        name: of the column.
+        default: its own threshold: without any labelled images an image over it, strictly, is fake.
+        tuned: that found on labelled images of the training source; None: there is none.
+        is_share: whether it lies between 0 and 1, and may be held for a probability.
+    """
+
+    name: str
+    default: float
+    tuned: float | None = None
+    is_share: bool = True
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure, and where it can be said, the ends of its interval.
+
+    Attributes:
+        metric: its name.
+        value: 0 … 1; of a threshold, on the detector's own scale.
+        low: lower end; None: nothing is said.
+        high: upper end likewise.
+    """
+
+    metric: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def judge(
+    labels: NDArray[np.integer], scores: NDArray[np.floating], column: ScoreColumn, *, seed: int
+) -> list[Figure]:
+    """All figures of a detector on the images of a test set.
+
+    Args:
+        labels: (n,) integers, 0 real, 1 fake, both there.
+        scores: (n,) floating, the detector's.
+        column: which detector.
+        seed: of the draws for the interval of the average precision.
+
+    Returns:
+        Average precision, ROC-AUC, shares of fakes found at 1 % and 5 % of real images flagged;
+        at each threshold `accuracy` (mean of both classes), `accuracy_real`, `accuracy_fake`,
+        `accuracy_overall` and the threshold itself; for a share, the calibration error (ECE).
+        What there is no tuned threshold for is left out. Intervals are of 95 %.
+
+    Raises:
+        ValueError: shapes do not fit.
+        SettingsError: a class has no images, or a score is not finite.
+    """
+    precision = average_precision_interval(labels, scores, seed=seed)
+    figures = [
+        Figure(AVERAGE_PRECISION, precision.estimate, precision.low, precision.high),
+        Figure("roc_auc", roc_auc(labels, scores)),
+        Figure("tpr_at_1_percent_fpr", tpr_at_fpr(labels, scores, 0.01)),
+        Figure("tpr_at_5_percent_fpr", tpr_at_fpr(labels, scores, 0.05)),
+    ]
+    thresholds = {
+        "": column.default,
+        "_tuned": column.tuned,
+        # Tuned on the set itself: what no threshold that comes from elsewhere can do better.
+        "_oracle": oracle_threshold(labels, scores, column.default),
+    }
+    for which, threshold in thresholds.items():
+        if threshold is not None:
+            figures += _at(labels, scores, threshold, which)
+    if column.is_share:
+        figures.append(Figure("ece", expected_calibration_error(labels, scores)))
+    return figures
+
+
+def _at(
+    labels: NDArray[np.integer], scores: NDArray[np.floating], threshold: float, which: str
+) -> list[Figure]:
+    found = accuracy_at(labels, scores, threshold)
+    right = (scores.astype(np.float64) > threshold) == (labels == FAKE)
+    both = balanced_accuracy_interval(right, labels)
+    return [
+        Figure(f"{ACCURACY}{which}", both.estimate, both.low, both.high),
+        Figure(f"{ACCURACY}_real{which}", found.real),
+        Figure(f"{ACCURACY}_fake{which}", found.fake),
+        Figure(f"{ACCURACY}_overall{which}", found.overall),
+        Figure(f"threshold{which}", threshold),
+    ]

@@ -1,0 +1,115 @@
+"""The rows of a flow → a published evaluation: figures, scores, and the document last of all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from ufd_ray import __version__
+from ufd_ray.errors import UfdError
+from ufd_ray.evaluation import SetPlan, judge_sets, plan_sets
+from ufd_ray.outcome import Outcome
+from ufd_ray.pipeline.evaluating.account import (
+    count_images,
+    describe_groups,
+    describe_sets,
+    lines_of,
+    names_and_labels,
+)
+from ufd_ray.pipeline.evaluating.scores import collect, score_columns
+from ufd_ray.pipeline.evaluating.scoring import Judged
+from ufd_ray.pipeline.evaluating.writing import write_files
+from ufd_ray.schema import REAL
+from ufd_ray.storage import utc_now, write_document
+
+DOCUMENT = "evaluation.json"
+_VERSIONS = ("torch", "pillow", "numpy", "scikit-learn")
+
+
+def publish(judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any]) -> Outcome:
+    """Judge all sets, write all files, and say what came out.
+
+    Args:
+        judged: what is evaluated.
+        tables: `pa.Table`s of the flow's rows, in order; one at least.
+        fingerprint: all that decides the figures.
+
+    Raises:
+        UfdError: no set has scored images of both classes, the bank has images of one class alone,
+            or a file cannot be written.
+    """
+    settings, detectors = judged.settings, judged.detectors
+    columns = score_columns(detectors, settings.ks)
+    collected = collect(tables, columns, settings.ks[-1] if detectors.bank else 0)
+    names, labels = names_and_labels(collected)
+    sets = _plan(names, labels, collected.failed)
+    if not sets.reals_of:
+        raise UfdError(
+            "no test set has both real and fake images that could be scored:"
+            f" {len(collected.rejected):,} failed, {_by_code(collected.rejected)}"
+        )
+    if detectors.bank and collected.scores["nn_margin"].null_count:
+        raise UfdError(
+            f"bank {detectors.bank.uri}: it has images of one class to search, so no margin; both"
+            " are needed"
+        )
+    scores = {column.name: np.asarray(collected.scores[column.name]) for column in columns}
+    rows = judge_sets(sets, names, labels, scores, columns, seed=settings.seed)
+    files = write_files(settings.output, rows, columns, collected, sets.left_out, judged.storage)
+    counts = count_images(sets, collected)
+    over = counts["failed"] / counts["images"] > settings.max_error_rate
+    outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
+    document = {
+        "outcome": outcome.word,
+        "evaluated_at": utc_now(),
+        **_identities(judged),
+        "detectors": {c.name: {"default": c.default, "tuned": c.tuned} for c in columns},
+        "counts": counts,
+        "sets": describe_sets(sets, collected),
+        "left_out": sets.left_out,
+        "groups": describe_groups(sets),
+        "files": files,
+        "settings": settings.model_dump(mode="json"),
+        "fingerprint": fingerprint,
+    }
+    write_document(settings.output, DOCUMENT, document, judged.storage)
+    for name, why in sets.left_out.items():
+        if collected.failed[name]:  # of the others it was said when they were listed
+            print(f"set {name} is left out: {why}")
+    print(*lines_of(rows, columns, counts), f"written: {settings.output}/tables.md", sep="\n")
+    return outcome
+
+
+def _plan(names: Any, labels: Any, failed: Counter[str]) -> SetPlan:
+    """What can be judged by the images that were scored; sets that have none are told as well."""
+    counts = Counter(zip(names.tolist(), labels.tolist(), strict=True))
+    for name in failed:
+        counts.setdefault((name, REAL), 0)
+    plan = plan_sets(counts)
+    left_out = {
+        name: f"{why} ({failed[name]:,} failed)" if failed[name] else why
+        for name, why in plan.left_out.items()
+    }
+    return replace(plan, left_out=left_out)
+
+
+def _identities(judged: Judged) -> dict[str, Any]:
+    detectors, plan = judged.detectors, judged.plan
+    facts = detectors.describe(plan.precision, plan.device)
+    names = ("encoder", "encoder_id", "weights_are_random", "precision", "device", "dtype")
+    contents = detectors.contents()
+    return {
+        **{name: facts[name] for name in (*names, "bank", "probe")},
+        **{name: contents[name] for name in ("bank_content", "probe_content")},
+        "versions": {"ufd-ray": __version__} | {name: version(name) for name in _VERSIONS},
+    }
+
+
+def _by_code(rejected: Any) -> str:
+    codes = rejected["error_code"].value_counts().to_pylist()
+    return ", ".join(f"{entry['counts']:,} {entry['values']}" for entry in codes) or "for no reason"

@@ -1,0 +1,75 @@
+"""The flow of an evaluation: every image once through the encoder, and through one search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from ufd_ray.encoders import DeviceChoice
+from ufd_ray.pairing import Detectors
+from ufd_ray.pipeline.cluster import Cluster
+from ufd_ray.pipeline.detecting import for_stage
+from ufd_ray.pipeline.encoding import EncoderPlan
+from ufd_ray.pipeline.flow import make_flow
+from ufd_ray.pipeline.progress import progress_lines, start_tally
+from ufd_ray.pipeline.searching import OpenSearch, open_search, plan_on
+from ufd_ray.pipeline.waiting import find_place
+from ufd_ray.settings import EvaluateSettings
+from ufd_ray.storage import StorageOptions
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is evaluated, and how.
+
+    Attributes:
+        settings: the job's.
+        detectors: all that are judged.
+        plan: which encoder, in which precision.
+        search_on: on what the bank is searched; None: there is none.
+        storage: how storage is reached.
+    """
+
+    settings: EvaluateSettings
+    detectors: Detectors
+    plan: EncoderPlan
+    search_on: DeviceChoice | None
+    storage: StorageOptions
+
+
+def score_images(
+    judged: Judged, cluster: Cluster, manifest: str, parts: str, num_images: int
+) -> None:
+    """Append a row with `SCORES` for every image of a manifest to Parquet files in `parts`.
+
+    Args:
+        judged: by which detectors.
+        cluster: as it was.
+        manifest: URI of its folder.
+        parts: URI of theirs.
+        num_images: rows of the manifest.
+
+    Raises:
+        UfdError: workers cannot be had, the bank cannot be searched, or parts not be written.
+    """
+    settings, on = judged.settings, judged.search_on
+    placement = find_place(settings, judged.plan.device, cluster, on.device if on else "cpu")
+    print(placement)
+    encoder, tally = judged.detectors.encoder, start_tally()
+    flow = make_flow(settings, judged.plan, encoder, placement, judged.storage, tally)
+    lines = progress_lines(tally, "detect", num_images, settings.progress_s)
+    with lines, _search(judged, cluster) as search:
+        rows = flow.embed(flow.read(manifest))
+        flow.append(flow.detect(rows, for_stage(judged.detectors, False, search)), parts)
+
+
+@contextmanager
+def _search(judged: Judged, cluster: Cluster) -> Iterator[OpenSearch | None]:
+    bank, settings = judged.detectors.bank, judged.settings
+    if bank is None or judged.search_on is None:
+        yield None
+        return
+    plan = plan_on(judged.search_on, settings, bank, cluster, settings.wait_for_gpus_s)
+    with closing(open_search(plan, bank, judged.storage)) as search:
+        yield search

@@ -1,0 +1,56 @@
+"""Settings of `evaluate`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from ufd_ray.settings.deciding import DecidingSettings
+from ufd_ray.settings.images import ImageSettings
+from ufd_ray.settings.places import Place
+from ufd_ray.settings.searching import SearchSettings
+from ufd_ray.settings.several import Several
+
+
+class EvaluateSettings(SearchSettings, ImageSettings):
+    """Judge a probe, a bank's neighbours, or both, on labelled test sets.
+
+    Labels come from a manifest's `label` column, or from the folders `0_real` and `1_fake`; the
+    test set from its `source` column, or from the first folder below --input.
+    """
+
+    # What they hold is compared instead, wherever they lie.
+    changes_no_row: ClassVar[frozenset[str]] = ImageSettings.changes_no_row | {"bank", "probe"}
+
+    bank: Place | None = Field(
+        None, description="folder or URI of the feature bank whose neighbours are judged"
+    )
+    probe: Place | None = Field(None, description="folder or URI of the probe that is judged")
+    output: Place = Field(description="folder or URI of the new evaluation")
+    ks: Several[Annotated[int, Field(ge=1, le=100)]] = Field(
+        [1, 3, 5, 9], description="numbers of neighbours that vote, each a detector; repeatable"
+    )
+    seed: int = Field(
+        0, ge=0, lt=2**63, description="draws for the intervals of average precisions"
+    )
+
+    @field_validator("ks")
+    @classmethod
+    def _each_once_in_order(cls, ks: list[int]) -> list[int]:
+        if not ks:
+            raise ValueError("expected one number at least; without a --bank there is no vote")
+        return sorted(set(ks))
+
+    @model_validator(mode="after")
+    def _has_a_detector(self) -> Self:
+        if self.bank is None and self.probe is None:
+            raise ValueError("neither --bank nor --probe is given: at least one has to be judged")
+        if self.bank is None and "ks" in self.model_fields_set:
+            raise ValueError("--ks needs --bank: a probe has no neighbours")
+        return self
+
+    @property
+    def deciding(self) -> DecidingSettings:
+        """The same detectors as a run has them: as many neighbours as the widest vote takes."""
+        return DecidingSettings(bank=self.bank, probe=self.probe, k=max(self.ks))
