@@ -21,6 +21,7 @@ from ufd_ray.pipeline.checkpoint import LeaveOut
 from ufd_ray.pipeline.detecting import DetectGenerated
 from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan, rows_at_a_time
 from ufd_ray.pipeline.manifest_rows import ManifestRows, read_rows
+from ufd_ray.pipeline.memory import KEEPING_MEMORY
 from ufd_ray.pipeline.placement import LIGHT, Placement
 from ufd_ray.pipeline.reading import decode_images, fetch_images
 from ufd_ray.pipeline.stored_rows import Recalling
@@ -119,6 +120,7 @@ class Flow:
                 self.batch_size,
             ),
             batch_size=self._bounded(rows_at_a_time(self.plan.device, self.batch_size)),
+            runtime_env={"env_vars": KEEPING_MEMORY},
             **self.placement.encoders.arguments(),
             **_ARROW,
         )

@@ -14,6 +14,7 @@ from ufd_ray.detectors import Detector
 from ufd_ray.encoders import Encoder, GpuBatches
 from ufd_ray.pipeline.detecting import detect_rows
 from ufd_ray.pipeline.encoding import rows_at_a_time
+from ufd_ray.pipeline.memory import keep_memory
 from ufd_ray.pipeline.planning.stopwatch import Stopwatch, tables
 from ufd_ray.pipeline.planning.subject import Subject
 from ufd_ray.sizing import StageCost
@@ -36,6 +37,7 @@ def encode_on_cpu(
     Returns:
         float32 (n, dim), and what it took.
     """
+    keep_memory()
     torch.set_num_threads(num_threads)
     size = rows_at_a_time("cpu", at_once)
     encoder.encode(pixels[:size])  # the first batch is slower than any after it
