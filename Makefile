@@ -59,7 +59,7 @@ test-s3: $(STAMP) ## Run the tests against a real S3 server (Ceph's where instal
 	$(PYTEST) tests/s3
 
 test-slow: $(STAMP) ## Run every test, the slow ones as well
-	$(PYTEST) --run-slow
+	@$(MAKE) --no-print-directory -j2 test-that-wait test-that-compute PYTEST='$(PYTEST) --run-slow'
 
 check: $(STAMP) ## Check format, lint, types, the direction of imports and the files in cluster/
 	$(RUN) -m ruff format --check .
