@@ -165,6 +165,7 @@ def test_a_search_on_gpus_waits_for_one_and_says_what_is_wrong_with_it(tmp_path:
         said = score(nodes, "none", "--search-device=cuda", "--wait-for-gpus-s=3")
         assert "no machine with 0.01 GPU to spare came within 3 s" in said
         nodes.add(1, 1)
+        # Which waits for the machine: until then `auto` may see none.
+        assert "--search-device cpu" in score(nodes, "asked", "--search-device=cuda")
         # Nothing is encoded, and there is a GPU: it is taken, and nobody does without in silence.
         assert "no GPU driver is installed" in score(nodes, "auto")
-        assert "--search-device cpu" in score(nodes, "asked", "--search-device=cuda")
