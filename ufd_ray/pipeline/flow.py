@@ -108,6 +108,8 @@ class Flow:
             num_cpus=LIGHT,
             **_ARROW,
         )
+        on_cpu = self.plan.device == "cpu"
+        keeping = {"runtime_env": {"env_vars": KEEPING_MEMORY}} if on_cpu else {}
         return rows.map_batches(
             EncodeImages,
             fn_constructor_args=(
@@ -120,8 +122,8 @@ class Flow:
                 self.batch_size,
             ),
             batch_size=self._bounded(rows_at_a_time(self.plan.device, self.batch_size)),
-            runtime_env={"env_vars": KEEPING_MEMORY},
             **self.placement.encoders.arguments(),
+            **keeping,
             **_ARROW,
         )
 

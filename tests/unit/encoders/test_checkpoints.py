@@ -153,6 +153,16 @@ def test_weights_that_are_no_numbers_are_refused(
         Encoder.load(EncoderSpec(SMALL, TAG), weights_file=file)
 
 
+def test_weights_whose_sum_is_too_large_are_numbers(
+    state: dict[str, Tensor], tmp_path: Path
+) -> None:
+    name = "bn1.running_var"
+    altered = state | {name: torch.full_like(state[name], torch.finfo(torch.float32).max)}
+    assert altered[name].sum().isinf()
+    file = save(altered, tmp_path / "w.safetensors")
+    Encoder.load(EncoderSpec(SMALL, TAG), weights_file=file)
+
+
 def test_the_classifier_may_be_what_it_likes(state: dict[str, Tensor], tmp_path: Path) -> None:
     altered = state | {"classifier.bias": torch.full_like(state["classifier.bias"], float("nan"))}
     file = save(altered, tmp_path / "w.pt")
