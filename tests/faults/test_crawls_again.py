@@ -70,12 +70,13 @@ def test_bytes_that_were_seen_before_are_not_encoded_again(trial: Trial) -> None
 @pytest.mark.slow
 def test_what_failed_for_a_while_is_taken_up_again(trial: Trial) -> None:
     trial.proxy.modes = Modes(stall=1.0, only="/crawl/00")  # a third of the images
-    flags = ("--fetch-timeout-s", "1", "--fetch-attempts", "1", "--max-error-rate", "1")
+    # So long that a busy machine is not late for the others.
+    flags = ("--fetch-timeout-s", "4", "--fetch-attempts", "1", "--max-error-rate", "1")
     job = trial.run("partly", *flags)
     assert job.status == 0, job.said
     failed = [row for row in trial.rows("partly") if row["status"] == "error"]
     assert {row["error_code"] for row in failed} == {"timeout"}
-    assert len(failed) >= 100  # a busy machine may be late for another
+    assert len(failed) == 100
     trial.proxy.modes = Modes()
     trial.proxy.forget_counts()
     job = trial.run("retried", "--retry-failed", "partly")
