@@ -29,10 +29,12 @@ from torch import Tensor
 
 from ufd_ray.cpu import fast_bf16
 from ufd_ray.encoders.build import build_tower
+from ufd_ray.encoders.cpu_batches import CpuBatches
 from ufd_ray.encoders.encoder import Encoder
 from ufd_ray.encoders.gpu import GpuBatches
 from ufd_ray.encoders.spec import EncoderSpec
 from ufd_ray.encoders.tower import Tower
+from ufd_ray.pipeline.memory import keep_memory
 
 COMPARED = 64
 """Images whose embeddings are compared with those in fp32."""
@@ -42,6 +44,8 @@ def main() -> None:
     asked = arguments()
     begun = time.perf_counter()
     cuda = asked.device == "cuda"
+    if not cuda:
+        keep_memory()
     if asked.threads:
         torch.set_num_threads(asked.threads)
     # So are they in the package: without, fp32 is fp32 in convolutions as well.
@@ -248,12 +252,16 @@ class Bench:
         if not cuda and at_once is None:
             return
         begun = time.perf_counter()
-        batches = GpuBatches(encoder, at_once) if cuda else None
+        batches: GpuBatches | CpuBatches
+        if cuda:
+            batches = GpuBatches(encoder, at_once)
+            size = batches.at_once
+        else:
+            batches, size = CpuBatches(encoder, torch.get_num_threads()), at_once or 1
         made_s = time.perf_counter() - begun
-        size = batches.at_once if batches else at_once or 1
         times = 8 if cuda else 1
         pixels = self._pixels[torch.arange(times * size) % len(self._pixels)].numpy()
-        encode = batches.encode if batches else encoder.encode
+        encode = batches.encode
         copies = "NumPy to NumPy" + (", tried out" if at_once is None else "")
         figure = Figure(how, size, copies=copies, flops=self._flops, rate=self._rate)
         if at_once is None:

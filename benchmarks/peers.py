@@ -7,8 +7,9 @@
 All get the same JPEGs, the same open_clip checkpoint (random weights: they decide no time) and the
 same cores, and take turns, each a process from its start to its end: imports, model and all. One
 turn is cold: images and weights are not in memory before it (programs may be). Memory is that of
-the whole tree of processes, looked at twice a second, shared pages divided among those that share
-them; RSS counts them in each.
+the whole tree of processes: PSS, shared pages divided among those that share them, looked at so
+seldom that it slows nobody by more than a hundredth; RSS, which counts them in each, twice a
+second.
 
 Ours reads bytes to the end, checks and hashes them, scores by a probe, and publishes rows; the
 others make embeddings and nothing else. clip-retrieval resizes images before it crops them, as
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="where pictures and weights stay")
     parser.add_argument("--output", type=Path, default=Path("measured"))
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves no command behind
     asked.precision = asked.precision or ("bf16" if fast_bf16() else "fp32")
     chosen = choose(asked.only)
     pythons, notes = {}, []

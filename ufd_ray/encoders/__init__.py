@@ -1,6 +1,7 @@
 """Pixels → embeddings, by a frozen encoder that knows who it is."""
 
 from ufd_ray.encoders.checkpoints import WeightsFile
+from ufd_ray.encoders.cpu_batches import CpuBatches
 from ufd_ray.encoders.device import (
     DeviceChoice,
     PrecisionChoice,
@@ -17,6 +18,7 @@ from ufd_ray.encoders.spec import DEFAULT_ENCODER, SHORT_NAMES, EncoderSpec
 __all__ = [
     "DEFAULT_ENCODER",
     "SHORT_NAMES",
+    "CpuBatches",
     "DeviceChoice",
     "Encoder",
     "EncoderIdentity",

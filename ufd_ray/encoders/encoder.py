@@ -50,7 +50,7 @@ class Encoder(nn.Module):
         self.weights_file = weights_file
         self.precision = precision
         self._dtype = _DTYPES[precision]
-        if torch.device(device).type == "cuda" and precision != "fp32":
+        if torch.device(device).type == "cpu" or precision != "fp32":
             make_lean(tower.module)
         # The whole network is cast: autocast on CPUs takes five times as long as fp32.
         self._tower = tower.module.to(device=device, dtype=self._dtype).requires_grad_(False)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import ray
-import torch
 
 from ufd_ray.encoders import (
+    CpuBatches,
     Encoder,
     EncoderIdentity,
     EncoderSpec,
@@ -30,8 +30,8 @@ from ufd_ray.pipeline.rows import pixel_batch, put_errors, view_batch
 from ufd_ray.settings import Device, ImageSettings, Precision, PreprocessMode
 from ufd_ray.storage import KeptEmbeddings, StorageOptions, embedding_column, object_exists
 
-_AT_ONCE = 64
-"""Pictures that an encoder takes at a time on a CPU, where nobody says."""
+_CPU_ROWS = 64
+"""Rows that a worker on a CPU gets at a time, where nobody says."""
 _GPU_ROWS = 512
 """Rows that a worker on a GPU gets at a time: several batches, one copied while one is computed."""
 
@@ -44,7 +44,7 @@ def rows_at_a_time(device: Device, at_once: int | None) -> int:
         at_once: pictures that it takes at a time; None: it finds out.
     """
     if device == "cpu":
-        return at_once or _AT_ONCE
+        return at_once or _CPU_ROWS
     return max(_GPU_ROWS, at_once or 0)
 
 
@@ -135,8 +135,8 @@ class EncodeImages:
         pool: the workers, some of which may share a node's cores; None: this is the only one.
         kept: reference to the index of embeddings that are kept (`find_kept`); None: of none.
         tally: where times are reported; None: nowhere.
-        at_once: pictures that the encoder takes at a time; None: 64 on CPUs, and on a GPU what a
-            short trial finds fastest, made once by each worker.
+        at_once: pictures that the encoder takes at a time; None: a few a core on CPUs, and on a GPU
+            what a short trial finds fastest, made once by each worker.
 
     Raises:
         IdentityError: at the first batch, if the weights found here are not those of the bank or
@@ -154,19 +154,18 @@ class EncodeImages:
         tally: Any = None,
         at_once: int | None = None,
     ) -> None:
-        self._num_threads: int | None = None
-        if plan.device == "cpu":
-            # All cores of the node, shared: Ray would give as many threads as CPUs were reserved.
-            cpus, gpus = this_node()
-            self._num_threads = max(1, cpus // (pool.on_a_node(cpus, gpus) if pool else 1))
-        self._at_once = at_once or _AT_ONCE
-        self._gpu: GpuBatches | None = None
         self._failure: UfdError | None = None
         try:
             require_device(plan.device)
             self._encoder = plan.load(storage, expected)
+            self._batches: CpuBatches | GpuBatches
             if plan.device == "cuda":
-                self._gpu = GpuBatches(self._encoder, at_once)
+                self._batches = GpuBatches(self._encoder, at_once)
+            else:
+                # All cores of the node, shared: Ray would give as many as CPUs were reserved.
+                cpus, gpus = this_node()
+                sharing = pool.on_a_node(cpus, gpus) if pool else 1
+                self._batches = CpuBatches(self._encoder, max(1, cpus // sharing), at_once)
             if tally is not None and (file := self._encoder.weights_file):
                 tally.add_weights.remote(file.to_dict())
             self._kept = None if kept is None else KeptEmbeddings(ray.get(kept), storage)
@@ -189,9 +188,6 @@ class EncodeImages:
         """
         if self._failure is not None:
             raise self._failure
-        if self._num_threads:
-            # Here, not above: OpenMP counts by thread, and batches come in another than the first.
-            torch.set_num_threads(self._num_threads)
         encoder = self._encoder
         embeddings = np.zeros((len(rows), encoder.dim), self._dtype)
         known = self._recall(rows, embeddings)
@@ -215,14 +211,10 @@ class EncodeImages:
         return rows.drop_columns(["view_pixels"]).append_column("view_embeddings", lists)
 
     def _encode(self, pictures: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
+        if not len(pictures):
+            return np.zeros((0, self._encoder.dim), self._dtype)
         with np.errstate(over="ignore"):  # float16 may overflow: `_have_a_direction` sees it
-            if self._gpu is not None:
-                return self._gpu.encode(pictures).astype(self._dtype)
-            encoded = np.empty((len(pictures), self._encoder.dim), self._dtype)
-            for first in range(0, len(pictures), self._at_once):
-                few = slice(first, first + self._at_once)
-                encoded[few] = self._encoder.encode(pictures[few]).astype(self._dtype)
-        return encoded
+            return self._batches.encode(pictures).astype(self._dtype)
 
     def _recall(self, rows: Any, embeddings: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Fill in the embeddings that are kept; which rows these are."""

@@ -17,12 +17,13 @@ KEEPING_MEMORY = {
 }
 """For the environment of a process that is to be started."""
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _LARGEST = -1, -3, 2**31 - 1
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX, _LARGEST = -1, -3, -8, 2**31 - 1
 
 
 def keep_memory() -> None:
-    """The same for this process, where its first thread computes."""
+    """The same for this process: its first thread, and those that begin afterwards."""
     options = getattr(ctypes.CDLL(None), "mallopt", None)
     if options is not None:
         options(_MMAP_THRESHOLD, _LARGEST)
         options(_TRIM_THRESHOLD, _LARGEST)
+        options(_ARENA_MAX, 1)

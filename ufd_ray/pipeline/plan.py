@@ -35,9 +35,9 @@ def plan(settings: PlanSettings) -> Outcome:
     listed, rows = look_over(settings, storage, draw)
     listing = Listing(listed.num_images, time.perf_counter() - begun, rows)
     machines = _machines(settings)
-    num_threads = max(1, (os.cpu_count() or 1) // machines.encoders_a_machine)
+    num_cores = max(1, (os.cpu_count() or 1) // machines.encoders_a_machine)
     import_s = import_seconds() if settings.startup_s is None else None
-    measured = measure(settings, subject, listing, storage, num_threads, import_s)
+    measured = measure(settings, subject, listing, storage, num_cores, import_s)
     machines = _machines(settings, measured)
     prices = Prices(
         settings.price_machine_hour,

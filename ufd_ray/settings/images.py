@@ -74,8 +74,8 @@ class ReadingSettings(JobSettings):
         None,
         ge=1,
         le=4096,
-        description="images that the encoder takes at once; without it, 64 on CPUs, and on a GPU"
-        " what a short trial finds fastest",
+        description="images that the encoder takes at once; without it, a few a core on CPUs, and"
+        " on a GPU what a short trial finds fastest",
     )
     num_encoders: int | None = Field(
         None,

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ufd_ray.encoders import Encoder, EncoderIdentity
+from ufd_ray.encoders import Encoder, EncoderIdentity, EncoderSpec
+from ufd_ray.encoders.build import build_tower
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -46,5 +47,7 @@ def input_of_head(model: nn.Module, head: nn.Module, pixels: Tensor) -> Tensor:
 
 
 def clip_state(encoder: Encoder) -> dict[str, Tensor]:
-    """The encoder's tensors, named as in a CLIP checkpoint."""
-    return {f"visual.{name}": tensor for name, tensor in encoder._tower.state_dict().items()}
+    """The tensors that an encoder of random weights was made of, named as in a CLIP checkpoint."""
+    spec = EncoderSpec(encoder.identity.arch, encoder.identity.weights)
+    module = build_tower(spec)[0].module  # the encoder has rewritten its own
+    return {f"visual.{name}": tensor for name, tensor in module.state_dict().items()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +12,9 @@ from open_clip.transformer import QuickGELU, VisionTransformer
 from torch import Tensor, nn
 
 from tests.unit.encoders.inputs import relative_difference
-from ufd_ray.encoders.lean import SelfAttention, make_lean
+from ufd_ray.encoders.first_token import FirstTokenBlock
+from ufd_ray.encoders.lean import make_lean
+from ufd_ray.encoders.self_attention import SelfAttention
 
 
 def tiny_clip() -> nn.Module:
@@ -33,7 +37,7 @@ def run(module: nn.Module, dtype: torch.dtype = torch.float32) -> Tensor:
 def test_clip_computes_the_same() -> None:
     plain = tiny_clip()
     lean = copy.deepcopy(plain)
-    assert make_lean(lean) == 4
+    assert make_lean(lean) == 5
     kinds = {type(module).__name__ for module in lean.modules()}
     assert "SelfAttention" in kinds
     assert not kinds & {"QuickGELU", "MultiheadAttention"}
@@ -42,6 +46,37 @@ def test_clip_computes_the_same() -> None:
     for block in plain.transformer.resblocks:  # type: ignore[union-attr]
         block.mlp.gelu = nn.SiLU()  # type: ignore[union-attr]
     assert relative_difference(run(lean), run(plain)) > 1e-3
+
+
+def test_the_last_block_computes_what_is_read() -> None:
+    lean = tiny_clip()
+    make_lean(lean)
+    lengths: list[int] = []
+    blocks: Any = lean.transformer.resblocks  # type: ignore[union-attr]
+    for block in blocks:
+        block.mlp.register_forward_hook(lambda _, __, out: lengths.append(out.shape[1]))
+    run(lean)
+    assert lengths == [17, 1]
+
+
+def all_tokens(tower: Any) -> None:
+    tower.output_tokens = True
+
+
+def their_mean(tower: Any) -> None:
+    tower.pool_type = "avg"
+
+
+def by_attention(tower: Any) -> None:
+    tower.attn_pool = nn.Identity()
+
+
+@pytest.mark.parametrize("read", [all_tokens, their_mean, by_attention])
+def test_where_other_tokens_are_read_all_are_computed(read: Callable[[Any], None]) -> None:
+    tower = tiny_clip()
+    read(tower)
+    assert make_lean(tower) == 4
+    assert not any(isinstance(module, FirstTokenBlock) for module in tower.modules())
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -61,7 +61,7 @@ def test_metaclip2_equals_open_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     open_clip.add_model_config(tmp_path)
     encoder = Encoder.load(EncoderSpec("tiny-worldwide-quickgelu", "random:0"))
     assert (encoder.dim, encoder.input_size) == (1024, 56)
-    assert "QuickGELU" in {type(module).__name__ for module in encoder.modules()}
+    assert any(isinstance(module, nn.SiLU) for module in encoder.modules())  # QuickGELU's
     features, expected = features_of(encoder, open_clip_model(encoder), "encode_image")
     assert relative_difference(features, expected) < 1e-5
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
-import torch
 
 from ufd_ray.errors import ClusterError
 from ufd_ray.pipeline import encoding
@@ -30,31 +28,29 @@ def ones(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.stack([pixels[:, 0, 0, 0], np.ones(len(pixels))], axis=1).astype(np.float32)
 
 
-def stage_on(device: str, encoder: Any, at_once: int | None = None) -> EncodeImages:
+def stage_on(
+    device: str, encoder: Any, at_once: int | None = None, pool: Any = None
+) -> EncodeImages:
     plan = SimpleNamespace(device=device, dtype="float32", load=lambda *_: encoder)
-    return EncodeImages(cast(Any, plan), cast(Any, None), StorageOptions(), at_once=at_once)
+    return EncodeImages(cast(Any, plan), cast(Any, None), StorageOptions(), pool, at_once=at_once)
 
 
-def test_threads_are_set_where_batches_are_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, int] = {}
+@pytest.mark.parametrize(("sharing", "cores"), [(None, 3), (1, 3), (2, 1), (5, 1)])
+def test_workers_of_a_node_share_its_cores(
+    monkeypatch: pytest.MonkeyPatch, sharing: int | None, cores: int
+) -> None:
+    given: list[tuple[int, int | None]] = []
 
-    def encode(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        seen[threading.current_thread().name] = torch.get_num_threads()
-        return ones(pixels)
+    def batches(_: Any, num_cores: int, at_once: int | None) -> Any:
+        given.append((num_cores, at_once))
+        return SimpleNamespace(encode=ones)
 
     monkeypatch.setattr(encoding, "this_node", lambda: (3, 0))
-    before = torch.get_num_threads()
-    made: list[EncodeImages] = []
-    encoder = SimpleNamespace(**vars(ENCODER), encode=encode)
-    for name, work in (
-        ("makes", lambda: made.append(stage_on("cpu", encoder))),
-        ("computes", lambda: made[0](ROWS)),
-    ):
-        thread = threading.Thread(target=work, name=name)
-        thread.start()
-        thread.join()
-    torch.set_num_threads(before)
-    assert seen == {"computes": 3}
+    monkeypatch.setattr(encoding, "CpuBatches", batches)
+    pool = None if sharing is None else SimpleNamespace(on_a_node=lambda cpus, gpus: sharing)
+    done = stage_on("cpu", ENCODER, 5, pool)(ROWS)
+    assert given == [(cores, 5)]
+    assert done["embedding"].to_pylist() == [[1, 1], None, [2, 1]]
 
 
 class Batches:

@@ -20,7 +20,7 @@ SIZE, POISON, BLACK = 2, 99, 0
 class Counting:
     """Gives (shade, 1) for a picture of one shade."""
 
-    dim, input_size = 2, SIZE
+    dim, input_size, precision = 2, SIZE, "fp32"
 
     def __init__(self) -> None:
         self.batches: list[int] = []

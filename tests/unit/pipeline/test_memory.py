@@ -28,9 +28,9 @@ def fault():
     print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 how = sys.argv[1]
-if how == "kept":
+if how.startswith("kept"):
     keep_memory()
-if how == "thread":
+if how.endswith("thread"):
     thread = threading.Thread(target=fault)
     thread.start()
     thread.join()
@@ -51,4 +51,6 @@ def faults(how: str, **environment: str) -> int:
 def test_memory_is_kept_in_every_thread() -> None:
     assert faults("plain") > 100  # five times 12,288 pages, or 24 huge ones
     assert faults("kept") < 20
+    assert faults("thread") > 100
+    assert faults("kept thread") < 20
     assert faults("thread", **KEEPING_MEMORY) < 20

@@ -42,7 +42,7 @@ def measure(
     subject: Subject,
     listing: Listing,
     storage: StorageOptions,
-    num_threads: int,
+    num_cores: int,
     import_s: float | None,
 ) -> Measured:
     """Measure all stages.
@@ -52,7 +52,7 @@ def measure(
         subject: encoder and detectors.
         listing: with the sample.
         storage: how storage is reached.
-        num_threads: of the encoder, on CPUs.
+        num_cores: of the encoder, on CPUs.
         import_s: as `Measured` has it.
 
     Raises:
@@ -73,7 +73,7 @@ def measure(
     elif encoder.device.type == "cuda":
         vectors, rate = encode_on_gpu(encoder, pixels, at_once)
     else:
-        vectors, stages["encode"] = encode_on_cpu(encoder, pixels, at_once, num_threads)
+        vectors, stages["encode"] = encode_on_cpu(encoder, pixels, at_once, num_cores)
     of_all = np.zeros((len(rows), subject.identity.dim), subject.plan.dtype)
     of_all[valid] = vectors
     valid = valid & np.isfinite(of_all).all(axis=1) & of_all.any(axis=1)

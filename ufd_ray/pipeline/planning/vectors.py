@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 
 from ufd_ray.detectors import Detector
-from ufd_ray.encoders import Encoder, GpuBatches
+from ufd_ray.encoders import CpuBatches, Encoder, GpuBatches
 from ufd_ray.pipeline.detecting import detect_rows
 from ufd_ray.pipeline.encoding import rows_at_a_time
 from ufd_ray.pipeline.memory import keep_memory
@@ -24,7 +24,7 @@ Vectors = npt.NDArray[Any]
 
 
 def encode_on_cpu(
-    encoder: Encoder, pixels: Pixels, at_once: int | None, num_threads: int
+    encoder: Encoder, pixels: Pixels, at_once: int | None, num_cores: int
 ) -> tuple[Vectors, StageCost]:
     """Encode.
 
@@ -32,18 +32,17 @@ def encode_on_cpu(
         encoder: on the CPU.
         pixels: uint8 (n, size, size, 3), n at least 1.
         at_once: pictures that it takes at a time; None: as in a run.
-        num_threads: that it computes in.
+        num_cores: that it may use.
 
     Returns:
         float32 (n, dim), and what it took.
     """
     keep_memory()
-    torch.set_num_threads(num_threads)
-    size = rows_at_a_time("cpu", at_once)
-    encoder.encode(pixels[:size])  # the first batch is slower than any after it
+    batches, size = CpuBatches(encoder, num_cores, at_once), rows_at_a_time("cpu", at_once)
+    batches.encode(pixels[:size])  # the first batch is slower than any after it
     watch = Stopwatch()
     parts = [
-        watch.time(encoder.encode, pixels[start : start + size])
+        watch.time(batches.encode, pixels[start : start + size])
         for start in range(0, len(pixels), size)
     ]
     return np.concatenate(parts), watch.cost(len(pixels))
