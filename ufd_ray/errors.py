@@ -61,6 +61,7 @@ class ErrorCode(StrEnum):
     CORRUPT = "corrupt"
     TRUNCATED = "truncated"
     TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_SMALL = "too_small"
     DECODE_TIMEOUT = "decode_timeout"
     CRASHED = "crashed"
     NOT_FINITE = "not_finite"

@@ -235,3 +235,64 @@ def test_what_cannot_be_done_is_refused(evaluated: Evaluated, flags: list[str], 
     assert (ended.status, ended.err.count("\n")) == (2, 1), ended.err
     assert said in ended.err
     assert not (evaluated.root / "new").exists()
+
+
+@pytest.fixture(scope="module")
+def planted(evaluated: Evaluated) -> tuple[str, ...]:
+    """Real images in JPEG and fakes in PNG, 20 of each, and some too small to be aligned: flags."""
+    folder = evaluated.root / "planted"
+    for name, kind in (("0_real", "jpg"), ("1_fake", "png")):
+        (folder / "set" / name).mkdir(parents=True)
+        for number in range(20):
+            image = smooth(1000 + 100 * (kind == "png") + number)
+            image.save(folder / "set" / name / f"{number}.{kind}")
+    for number in range(2):
+        smooth(number).resize((99, 200)).save(folder / "set/1_fake" / f"small{number}.png")
+    flags = (f"--input={folder}", f"--probe={evaluated.root / 'probe'}", "--batch-size=8")
+    return (*flags, "--max-error-rate=0.1")
+
+
+def test_sets_whose_files_tell_are_warned_of(
+    evaluated: Evaluated, planted: tuple[str, ...]
+) -> None:
+    out = evaluated.root / "as-they-came"
+    ended = run_here(EvaluateSettings, evaluate, *planted, f"--output={out}")
+    assert (ended.status, ended.err) == (0, "")
+    assert "warning: set set as it came: real images and fakes differ in their files" in ended.out
+    document = json.loads((out / "evaluation.json").read_text())
+    found = document["format_bias"]["sets"]["set"]
+    assert (found.keys(), found["as_they_came"]["found"]) == ({"as_they_came"}, True)
+    words = "format PNG: 0 % of real images, 100 % of fakes"
+    assert found["as_they_came"]["telling"][0]["words"] == words
+    assert (document["alignment"], document["counts"]["failed"]) == (None, 0)
+    assert "| set | as they came |" in (out / "tables.md").read_text()
+    assert "traits" not in pq.read_schema(out / "scores.parquet").names
+    (few, *_) = [line for line in evaluated.ended.out.split("\n") if "were not compared" in line]
+    assert "in progan, sitd, dalle: fewer than 20" in few
+
+
+def test_aligned_files_do_not_tell_by_their_format(
+    evaluated: Evaluated, planted: tuple[str, ...], encoder: Encoder
+) -> None:
+    out = evaluated.root / "aligned"
+    flags = (*planted, f"--output={out}", "--align", "--align-size=160", "--align-quality=60")
+    ended = run_here(EvaluateSettings, evaluate, *flags)
+    assert (ended.status, ended.err) == (0, "")
+    document = json.loads((out / "evaluation.json").read_text())
+    assert document["alignment"] == {"size": 160, "quality": 60}
+    assert document["counts"]["by_error_code"] == {"too_small": 2}
+    found = document["format_bias"]["sets"]["set"]
+    assert (found["as_they_came"]["found"], found["aligned"]["found"]) == (True, False)
+    apart = {one["trait"] for one in found["aligned"]["telling"] if one["apart"]}
+    assert apart <= {"bytes", "bytes_per_pixel"}
+    assert "set set aligned: the size of the file, all that differs, tells little" in ended.out
+    # What the detectors see is what the file was made into.
+    rows = {row["uri"]: row for row in pq.read_table(out / "scores.parquet").to_pylist()}
+    uri = str(evaluated.root / "planted/set/1_fake/7.png")
+    image = smooth(1107).crop((5, 10, 165, 170))
+    data = encoded(image, "JPEG", quality=60, subsampling="4:2:0")
+    probe = read_probe(str(evaluated.root / "probe"), HERE)
+    (score,) = Probe(probe.weight, np.float32(probe.bias)).scores(
+        encode(encoder, [decode(data, max_pixels=10**6)])
+    )
+    assert rows[uri]["probe_score"] == pytest.approx(float(score), abs=1e-5)

@@ -10,7 +10,8 @@ from ufd_ray.errors import DecodeError, ErrorCode, FetchError, ImageError, Model
 
 CODES = {
     FetchError: "not_found forbidden throttled timeout network changed too_many_bytes",
-    DecodeError: "empty unsupported corrupt truncated too_many_pixels decode_timeout crashed",
+    DecodeError: "empty unsupported corrupt truncated too_many_pixels too_small decode_timeout"
+    " crashed",
     ModelError: "not_finite",
 }
 

@@ -18,6 +18,9 @@ PLACES = ["--input", "/i", "--output", "/o"]
         (["--probe", "/p", "--ks", "3"], "--ks needs --bank: a probe has no neighbours"),
         (["--bank", "/b", "--ks", "0"], "--ks: Input should be greater than or equal to 1"),
         (["--bank", "/b", "--ks", "101"], "--ks: Input should be less than or equal to 100"),
+        (["--bank", "/b", "--align-size", "99"], "--align-size needs --align: without it, files"),
+        (["--bank", "/b", "--align-quality", "95"], "--align-quality needs --align"),
+        (["--bank", "/b", "--align", "--align-quality=0"], "--align-quality: Input should be"),
         (["--bank", "/b", "--ks", "1,3"], "--ks: Input should be a valid integer"),
     ],
 )
@@ -48,6 +51,8 @@ def test_votes_are_counted_once_and_in_order() -> None:
         (["--ks", "9"], False),
         (["--seed", "1"], False),
         (["--limit", "9"], False),
+        (["--no-bias-check"], False),
+        (["--align"], False),
     ],
 )
 def test_what_changes_the_figures_is_compared(flags: list[str], same: bool) -> None:

@@ -1,16 +1,21 @@
 """Bytes → pixels."""
 
+from ufd_ray.images.aligning import Alignment
 from ufd_ray.images.cropping import to_pixels
 from ufd_ray.images.decoding import FORMATS, decode
 from ufd_ray.images.sandbox import DecodeLimits, Sandbox, shared_sandbox
+from ufd_ray.images.traits import SAMPLINGS, FileTraits
 from ufd_ray.images.view_draws import view_key
 from ufd_ray.images.views import Views
 from ufd_ray.images.wire import Decoded
 
 __all__ = [
     "FORMATS",
+    "SAMPLINGS",
+    "Alignment",
     "DecodeLimits",
     "Decoded",
+    "FileTraits",
     "Sandbox",
     "Views",
     "decode",

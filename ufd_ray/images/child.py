@@ -17,19 +17,44 @@ from dataclasses import replace
 from PIL import AvifImagePlugin, Image
 
 from ufd_ray.errors import DecodeError, ErrorCode
+from ufd_ray.images.aligning import align
 from ufd_ray.images.crop_decoding import decode_crop
 from ufd_ray.images.cropping import on_black, to_pixels
 from ufd_ray.images.decoding import decode
+from ufd_ray.images.traits import read_traits
 from ufd_ray.images.views import make_views
 from ufd_ray.images.wire import READY, Decoded, Request, answer_bytes, read_request
 
 
 def decode_file(request: Request) -> Decoded:
-    """Decode a file, cut out what the encoder sees, and make the views that are wanted.
+    """Decode a file, align it where that is wanted, and make of it what is.
 
     Raises:
         MemoryError: the process's bound was reached.
     """
+    if request.alignment is None:
+        return _with_traits(_decode(request), request, request.data)
+    facts, size = Decoded(), request.alignment.size
+    try:
+        crop = decode_crop(request.data, max_pixels=request.max_pixels, size=size)
+        facts = Decoded(crop.format, *crop.sides)
+        aligned = align(crop, request.alignment)
+    except DecodeError as error:
+        return replace(facts, error=error)
+    done = _decode(replace(request, data=aligned))
+    done = replace(done, format=facts.format, width=facts.width, height=facts.height)
+    return _with_traits(done, request, request.data, aligned)
+
+
+def _with_traits(done: Decoded, request: Request, *files: bytes) -> Decoded:
+    if not request.with_traits or done.error is not None:
+        return done
+    traits = (read_traits(file, max_pixels=request.max_pixels) for file in files)
+    return replace(done, traits=tuple(traits))
+
+
+def _decode(request: Request) -> Decoded:
+    """Cut out of a file what the encoder sees, and make the views that are wanted."""
     facts = Decoded()
     try:
         if request.mode == "crop" and request.views is None:

@@ -94,7 +94,7 @@ class DecodingProcess:
         try:
             self._send(request_header(request))
             self._send(request.data)
-            answer = read_answer(self._receive, request.size, request.num_views)
+            answer = read_answer(self._receive, request.size, request.num_views, request.num_traits)
         except TimeoutError:
             message = f"not decoded within {self._timeout_s:g} s (--decode-timeout-s)"
             raise LostError(ErrorCode.DECODE_TIMEOUT, message) from None

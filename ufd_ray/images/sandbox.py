@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Self
 
+from ufd_ray.images.aligning import Alignment
 from ufd_ray.images.process import DecodingProcess, LostError
 from ufd_ray.images.views import Views
 from ufd_ray.images.wire import Decoded, Request
@@ -73,6 +74,9 @@ class Sandbox:
         mode: PreprocessMode,
         size: int,
         views: Sequence[Views | None] | None = None,
+        *,
+        alignment: Alignment | None = None,
+        with_traits: bool = False,
     ) -> list[Decoded]:
         """Decode files, cut out what the encoder sees, and make views.
 
@@ -81,6 +85,8 @@ class Sandbox:
             mode: the encoder's preprocessing.
             size: the encoder's input side, pixels.
             views: which augmented views of each file are wanted; None: none of any.
+            alignment: what every file is made into first; None: they stay as they are.
+            with_traits: what each header says of its file is wanted as well.
 
         Returns:
             One result a file, in order; an empty one where there are no bytes.
@@ -94,7 +100,9 @@ class Sandbox:
             return [
                 Decoded()
                 if data is None
-                else self._decode_one(Request(data, mode, size, self._max_pixels, wanted))
+                else self._decode_one(
+                    Request(data, mode, size, self._max_pixels, wanted, alignment, with_traits)
+                )
                 for data, wanted in pairs
             ]
 

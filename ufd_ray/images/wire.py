@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ufd_ray.errors import DecodeError, ErrorCode
+from ufd_ray.images.aligning import Alignment
 from ufd_ray.images.decoding import FORMATS
+from ufd_ray.images.traits import WORDS, FileTraits, traits_bytes, traits_of
 from ufd_ray.images.view_draws import Split
 from ufd_ray.images.views import Views
 
@@ -33,6 +35,8 @@ class Request:
         size: the encoder's input side, pixels.
         max_pixels: larger images are not decoded.
         views: augmented views that are wanted as well; None: none.
+        alignment: what the file is made into before all that; None: it stays as it is.
+        with_traits: what its header says of it is wanted as well.
     """
 
     data: bytes
@@ -40,11 +44,18 @@ class Request:
     size: int
     max_pixels: int
     views: Views | None = None
+    alignment: Alignment | None = None
+    with_traits: bool = False
 
     @property
     def num_views(self) -> int:
         """How many augmented views are wanted."""
         return self.views.num if self.views else 0
+
+    @property
+    def num_traits(self) -> int:
+        """Of how many files traits are wanted: of the one that came, and of what it became."""
+        return self.with_traits * (2 if self.alignment else 1)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,7 @@ class Decoded:
         pixels: uint8 (size, size, 3), RGB, as bytes.
         error: why there are none.
         view_pixels: uint8 (views, size, size, 3), likewise; None: none were wanted.
+        traits: of the file; then, where it was aligned, of what it became; empty: none were wanted.
     """
 
     format: str | None = None
@@ -66,6 +78,7 @@ class Decoded:
     pixels: bytes | None = None
     error: DecodeError | None = None
     view_pixels: bytes | None = None
+    traits: tuple[FileTraits, ...] = ()
 
 
 Receive = Callable[[int], bytes]
@@ -81,19 +94,21 @@ _CODES = (
     ErrorCode.TRUNCATED,
     ErrorCode.TOO_MANY_PIXELS,
     ErrorCode.CRASHED,
+    ErrorCode.TOO_SMALL,
 )
-# Mode, size, max_pixels; views, their split and key; bytes of the file that follows.
-_REQUEST = struct.Struct("<BIQBB32sQ")
+# Mode, size, max_pixels; views, their split and key; size (0: none) and quality to align to;
+# whether traits are wanted; bytes of the file that follows.
+_REQUEST = struct.Struct("<BIQBB32sIBBQ")
 # Format and error, each counted from 1, 0 for none; width, height; bytes of the message that
-# follows. Then come the pixels, and those of the views that were wanted, exactly where there is no
-# error: their number needs no telling.
+# follows. Then come the traits that were wanted, the pixels, and those of the views that were
+# wanted, exactly where there is no error: their number needs no telling.
 _ANSWER = struct.Struct("<BBiiH")
 _MESSAGE_BYTES = 2000
 
 
 def request_header(request: Request) -> bytes:
     """What precedes the file's bytes on their way to the decoder."""
-    views = request.views
+    views, alignment = request.views, request.alignment
     return _REQUEST.pack(
         _MODES.index(request.mode),
         request.size,
@@ -101,17 +116,21 @@ def request_header(request: Request) -> bytes:
         request.num_views,
         _SPLITS.index(views.split) if views else 0,
         views.key if views else b"",
+        alignment.size if alignment else 0,
+        alignment.quality if alignment else 0,
+        request.with_traits,
         len(request.data),
     )
 
 
 def read_request(receive: Receive) -> Request:
     """Take a request with its file; the sender is trusted."""
-    mode, size, max_pixels, num_views, split, key, num_bytes = _REQUEST.unpack(
-        receive(_REQUEST.size)
-    )
+    header = _REQUEST.unpack(receive(_REQUEST.size))
+    mode, size, max_pixels, num_views, split, key, side, quality, with_traits, num_bytes = header
     views = Views(num_views, _SPLITS[split], key) if num_views else None
-    return Request(receive(num_bytes), _MODES[mode], size, max_pixels, views)
+    alignment = Alignment(side, quality) if side else None
+    data = receive(num_bytes)
+    return Request(data, _MODES[mode], size, max_pixels, views, alignment, bool(with_traits))
 
 
 def answer_bytes(answer: Decoded) -> bytes:
@@ -125,16 +144,18 @@ def answer_bytes(answer: Decoded) -> bytes:
         answer.height or 0,
         len(text),
     )
-    return b"".join((header, text, answer.pixels or b"", answer.view_pixels or b""))
+    traits = map(traits_bytes, answer.traits)
+    return b"".join((header, text, *traits, answer.pixels or b"", answer.view_pixels or b""))
 
 
-def read_answer(receive: Receive, size: int, num_views: int = 0) -> Decoded:
+def read_answer(receive: Receive, size: int, num_views: int = 0, num_traits: int = 0) -> Decoded:
     """Take an answer from a decoder that is not trusted.
 
     Args:
         receive: where it comes from.
         size: what the request said.
         num_views: likewise.
+        num_traits: likewise.
 
     Raises:
         ValueError: it is none that the request could have had.
@@ -150,6 +171,7 @@ def read_answer(receive: Receive, size: int, num_views: int = 0) -> Decoded:
     if code:
         error = DecodeError(_CODES[code - 1], receive(num_bytes).decode())
         return replace(facts, error=error)
+    traits = tuple(traits_of(receive(WORDS.size)) for _ in range(num_traits))
     pixels = receive(3 * size**2)
     views = receive(num_views * 3 * size**2) if num_views else None
-    return replace(facts, pixels=pixels, view_pixels=views)
+    return replace(facts, pixels=pixels, view_pixels=views, traits=traits)

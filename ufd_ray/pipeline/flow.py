@@ -23,7 +23,7 @@ from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan, rows_at_a_time
 from ufd_ray.pipeline.manifest_rows import ManifestRows, read_rows
 from ufd_ray.pipeline.memory import KEEPING_MEMORY
 from ufd_ray.pipeline.placement import LIGHT, Placement
-from ufd_ray.pipeline.reading import decode_images, fetch_images
+from ufd_ray.pipeline.reading import Inspection, decode_images, fetch_images
 from ufd_ray.pipeline.stored_rows import Recalling
 from ufd_ray.settings import ImageSettings
 from ufd_ray.storage import (
@@ -60,6 +60,7 @@ class Flow:
         storage: how storage is reached.
         tally: where the stages report.
         bank: what a bank wants of its images; None: they are for no bank.
+        inspection: what an evaluation wants of the files; None: they are for none.
     """
 
     plan: EncoderPlan
@@ -71,6 +72,7 @@ class Flow:
     storage: StorageOptions
     tally: Any
     bank: BankPlan | None = None
+    inspection: Inspection | None = None
 
     def read(self, manifest: str, done: npt.NDArray[np.bool_] | None = None) -> Any:
         """Manifest → rows, but for those that are `done`, as a lazy Ray data set."""
@@ -102,6 +104,7 @@ class Flow:
                 size=self.encoder.input_size,
                 limits=self.decode_limits,
                 bank=self.bank,
+                inspection=self.inspection,
                 tally=self.tally,
             ),
             batch_size=self._bounded(_FILES_IN_MEMORY),
@@ -176,8 +179,9 @@ def make_flow(
     storage: StorageOptions,
     tally: Any,
     bank: BankPlan | None = None,
+    inspection: Inspection | None = None,
 ) -> Flow:
-    """The flow that a job's settings ask for; `bank`: what a bank wants of its images."""
+    """The flow that a job's settings ask for; the last two: what a bank, an evaluation wants."""
     return Flow(
         plan=plan,
         encoder=encoder,
@@ -188,4 +192,5 @@ def make_flow(
         storage=storage,
         tally=tally,
         bank=bank,
+        inspection=inspection,
     )

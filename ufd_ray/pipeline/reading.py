@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from ufd_ray.images import DecodeLimits, shared_sandbox
+from ufd_ray.images import Alignment, DecodeLimits, shared_sandbox
 from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import put, put_errors
@@ -16,6 +17,42 @@ from ufd_ray.storage import FetchLimits, Known, StorageOptions, fetch
 
 _KNOWN = ("etag", "size_bytes", "last_modified")
 _NAMES = ("uri", "member", "offset")
+
+TRAITS: Any = pa.struct(
+    [
+        pa.field("format", pa.string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("num_bytes", pa.int64()),
+        pa.field("quality", pa.uint8()),
+        pa.field("tables", pa.uint32()),
+        pa.field("sampling", pa.uint8()),
+        pa.field("is_progressive", pa.bool_()),
+        pa.field("has_exif", pa.bool_()),
+        pa.field("has_icc", pa.bool_()),
+        pa.field("has_xmp", pa.bool_()),
+        pa.field("has_others", pa.bool_()),
+    ]
+)
+"""`FileTraits` in a row. A test holds the two together."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What an evaluation wants of files, beside their pixels.
+
+    Attributes:
+        with_traits: what their headers say of them.
+        alignment: what they are made into first; None: they stay as they are.
+    """
+
+    with_traits: bool = False
+    alignment: Alignment | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of `TRAITS` that rows get."""
+        return ["traits", *(["aligned_traits"] * bool(self.alignment))] * self.with_traits
 
 
 def fetch_images(
@@ -52,6 +89,7 @@ def decode_images(
     size: int,
     limits: DecodeLimits,
     bank: BankPlan | None = None,
+    inspection: Inspection | None = None,
     tally: Any = None,
 ) -> Any:
     """Decode a batch, cut out what the encoder sees and make views, in a process apart.
@@ -62,12 +100,14 @@ def decode_images(
         size: the encoder's input side, pixels.
         limits: bounds of decoding.
         bank: what a bank wants of the images; None: they are for no bank.
+        inspection: what an evaluation wants of the files; None: they are for none.
         tally: where times are reported; None: nowhere.
 
     Returns:
         The same rows without `data`, with `format`, `width`, `height` and `pixels`: uint8
         (size, size, 3) as bytes, null where there is an error. For a bank, with `split`; where it
         wants views, with `view_pixels`: uint8 (views, size, size, 3) likewise.
+        With `traits`, and `aligned_traits`, where an evaluation wants them.
     """
     if bank:
         rows = bank.with_split(rows)
@@ -76,13 +116,24 @@ def decode_images(
     before = sandbox.core_seconds
     with timed(tally, "decode", len(rows)) as report:
         files = (data.as_py() for data in rows["data"])  # a copy each: one at a time
-        decoded = sandbox.decode(files, mode, size, views)
+        wanted = inspection or Inspection()
+        decoded = sandbox.decode(
+            files,
+            mode,
+            size,
+            views,
+            alignment=wanted.alignment,
+            with_traits=wanted.with_traits,
+        )
         report.core_seconds = sandbox.core_seconds - before
     rows = put_errors(rows, [d.error for d in decoded])
     for name in ("format", "width", "height"):
         rows = put(rows, name, [getattr(d, name) for d in decoded])
     rows = rows.drop_columns(["data"])
     rows = rows.append_column("pixels", pa.array([d.pixels for d in decoded], pa.large_binary()))
+    for place, name in enumerate(wanted.columns):
+        traits = [asdict(d.traits[place]) if d.traits else None for d in decoded]
+        rows = rows.append_column(name, pa.array(traits, TRAITS))
     if views is None:
         return rows
     view_pixels = pa.array([d.view_pixels for d in decoded], pa.large_binary())

@@ -34,6 +34,23 @@ class EvaluateSettings(SearchSettings, ImageSettings):
     seed: int = Field(
         0, ge=0, lt=2**63, description="draws for the intervals of average precisions"
     )
+    bias_check: bool = Field(
+        True,
+        description="warn of sets whose real images and fakes differ in format, size, quality or"
+        " metadata",
+    )
+    align: bool = Field(
+        False,
+        description="make all images alike first: centre crops of one size, as JPEGs of one quality"
+        " without metadata; smaller images: error rows",
+    )
+    align_size: int | None = Field(
+        None,
+        ge=16,
+        le=8192,
+        description="side of these crops, pixels; without it, the encoder's input side",
+    )
+    align_quality: int = Field(95, ge=1, le=100, description="quality of these JPEGs, 1–100")
 
     @field_validator("ks")
     @classmethod
@@ -48,6 +65,14 @@ class EvaluateSettings(SearchSettings, ImageSettings):
             raise ValueError("neither --bank nor --probe is given: at least one has to be judged")
         if self.bank is None and "ks" in self.model_fields_set:
             raise ValueError("--ks needs --bank: a probe has no neighbours")
+        return self
+
+    @model_validator(mode="after")
+    def _aligns_by_name(self) -> Self:
+        for name in ("align_size", "align_quality"):
+            if name in self.model_fields_set and not self.align:
+                flag = name.replace("_", "-")
+                raise ValueError(f"--{flag} needs --align: without it, files are left as they are")
         return self
 
     @property

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ufd_ray.errors import DecodeError, ErrorCode
-from ufd_ray.images import FORMATS, Decoded, Views
+from ufd_ray.images import FORMATS, Alignment, Decoded, FileTraits, Views
 from ufd_ray.images.wire import (
     Request,
     answer_bytes,
@@ -18,10 +18,11 @@ from ufd_ray.images.wire import (
     read_request,
     request_header,
 )
+from ufd_ray.settings import PreprocessMode
 
 SIZE = 2
 SIDES = st.integers(1, 2**31 - 1)
-CODES = ("empty", "unsupported", "corrupt", "truncated", "too_many_pixels", "crashed")
+CODES = ("empty", "unsupported", "corrupt", "truncated", "too_many_pixels", "crashed", "too_small")
 
 
 def receiving(data: bytes) -> Callable[[int], bytes]:
@@ -54,9 +55,19 @@ VIEWS = st.builds(
     mode=st.sampled_from(["crop", "resize"]),
     max_pixels=st.integers(1, 10**12),
     views=st.none() | VIEWS,
+    alignment=st.none() | st.builds(Alignment, st.integers(1, 9999), st.integers(1, 100)),
+    with_traits=st.booleans(),
 )
-def test_a_request_arrives(data: bytes, mode: str, max_pixels: int, views: Views | None) -> None:
-    sent = Request(data, mode, 224, max_pixels, views)  # type: ignore[arg-type]
+def test_a_request_arrives(
+    data: bytes,
+    mode: PreprocessMode,
+    max_pixels: int,
+    views: Views | None,
+    alignment: Alignment | None,
+    with_traits: bool,
+) -> None:
+    sent = Request(data, mode, 224, max_pixels, views, alignment, with_traits)
+    assert sent.num_traits == with_traits * (1 + (alignment is not None))
     assert read_request(receiving(request_header(sent) + data)) == sent
 
 
@@ -85,6 +96,15 @@ def test_views_arrive_whole_or_not_at_all(pixels: bytes, num_views: int, random:
         read_answer(receiving(answer), SIZE, num_views + 1)
 
 
+@given(st.binary(min_size=12, max_size=12), st.integers(1, 2**62))
+def test_traits_arrive_before_pixels(pixels: bytes, num_bytes: int) -> None:
+    traits = (FileTraits("JPEG", 9, 8, num_bytes, 75, 2**32 - 1, 3, has_icc=True),)
+    traits += (FileTraits("PNG", 2**31 - 1, 1, 1, is_progressive=True, has_others=True),)
+    answer = answer_bytes(Decoded("PNG", 9, 9, pixels, traits=traits))
+    arrived = read_answer(receiving(answer), SIZE, num_traits=2)
+    assert (arrived.traits, arrived.pixels) == (traits, pixels)
+
+
 @pytest.mark.parametrize(("message", "arrives"), [("é" * 5000, "é" * 1000), ("a\ud800", "a?")])
 def test_a_message_is_cut_and_mended(message: str, arrives: str) -> None:
     sent = Decoded(error=DecodeError(ErrorCode.CORRUPT, message))
@@ -97,7 +117,7 @@ def test_a_message_is_cut_and_mended(message: str, arrives: str) -> None:
     "answer",
     {
         "no such format": (8, 0, 1, 1, 0),
-        "no such error": (0, 7, 0, 0, 1),
+        "no such error": (0, 8, 0, 0, 1),
         "nothing": (0, 0, 0, 0, 0),
         "an error without a reason": (0, 1, 0, 0, 0),
         "a reason without an error": (1, 0, 1, 1, 1),

@@ -3,13 +3,17 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from ufd_ray.pipeline.reading import fetch_images
+from tests.unit.images.samples import encoded, picture
+from ufd_ray.images import Alignment, DecodeLimits, FileTraits, shared_sandbox
+from ufd_ray.pipeline.reading import TRAITS, Inspection, decode_images, fetch_images
 from ufd_ray.schema import MANIFEST
 from ufd_ray.storage import FetchLimits, StorageOptions
 
@@ -56,3 +60,42 @@ def test_members_are_read_where_the_manifest_says_they_lie(tmp_path: Path) -> No
         ]
     table = fetched(manifest(rows, {f.name for f in MANIFEST}))
     assert table["data"].to_pylist() == [b"first", b"second"]
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[DecodeLimits]:
+    """Limits whose sandbox is ended with the tests."""
+    limits = DecodeLimits()
+    yield limits
+    shared_sandbox(limits).close()
+
+
+def test_traits_in_a_row_are_those_of_a_file() -> None:
+    assert TRAITS.names == [field.name for field in fields(FileTraits)]
+
+
+@pytest.mark.parametrize(
+    ("inspection", "columns"),
+    [
+        (None, []),
+        (Inspection(), []),
+        (Inspection(alignment=Alignment(16, 90)), []),
+        (Inspection(with_traits=True), ["traits"]),
+        (Inspection(True, Alignment(16, 90)), ["traits", "aligned_traits"]),
+    ],
+)
+def test_only_an_evaluation_gets_traits(
+    sandbox: DecodeLimits, inspection: Inspection | None, columns: list[str]
+) -> None:
+    files = [encoded(picture(20, 30), "PNG"), b"no image", encoded(picture(12, 40), "JPEG"), None]
+    rows = pa.table({"data": pa.array(files, pa.large_binary())})
+    done = decode_images(rows, mode="crop", size=24, limits=sandbox, inspection=inspection)
+    assert [name for name in done.column_names if "traits" in name] == columns
+    small = "too_small" if inspection and inspection.alignment else None
+    assert done["error_code"].to_pylist() == [None, "unsupported", small, None]
+    assert done["width"].to_pylist() == [20, None, 12, None]
+    for name in columns:
+        assert done[name].type == TRAITS
+        first, bad, second, none = done[name].to_pylist()
+        assert (bad, none, second is None) == (None, None, small is not None)
+        assert first["format"] == ("PNG" if name == "traits" else "JPEG")

@@ -13,13 +13,19 @@ _NOT_KNOWN = "–"
 _MEANS = {"GANs": GROUPS["gan"], "unseen": GROUPS["unseen"], MEAN: tuple(PAPER_SETS)}
 
 
-def tables_text(rows: Iterable[Row], detectors: Sequence[str], left_out: Mapping[str, str]) -> str:
+def tables_text(
+    rows: Iterable[Row],
+    detectors: Sequence[str],
+    left_out: Mapping[str, str],
+    section: Sequence[str] = (),
+) -> str:
     """Both tables, and the same figures, with their intervals, of sets that are not the paper's.
 
     Args:
         rows: all figures of all sets; means are made anew, over the sets of each table.
         detectors: in the order of rows.
         left_out: sets without figures → the reason.
+        section: lines of a further section, before the sets that are left out.
 
     Returns:
         Markdown.
@@ -42,6 +48,8 @@ def tables_text(rows: Iterable[Row], detectors: Sequence[str], left_out: Mapping
         if others:
             other = _other_table(there, figures, others, mean)
             lines += ["", f"## {title}, other sets", "", *other]
+    if section:
+        lines += ["", *section]
     if left_out:
         lines += ["", "## Left out", ""]
         lines += [f"- {_cell(name)}: {_cell(why)}" for name, why in left_out.items()]

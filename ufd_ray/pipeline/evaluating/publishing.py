@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -21,6 +21,7 @@ from ufd_ray.pipeline.evaluating.account import (
     lines_of,
     names_and_labels,
 )
+from ufd_ray.pipeline.evaluating.bias import guard_sets
 from ufd_ray.pipeline.evaluating.scores import collect, score_columns
 from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.evaluating.writing import write_files
@@ -60,7 +61,10 @@ def publish(judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any]) 
         )
     scores = {column.name: np.asarray(collected.scores[column.name]) for column in columns}
     rows = judge_sets(sets, names, labels, scores, columns, seed=settings.seed)
-    files = write_files(settings.output, rows, columns, collected, sets.left_out, judged.storage)
+    guard = guard_sets(sets, collected, judged.alignment, settings.seed)
+    files = write_files(
+        settings.output, rows, columns, collected, sets.left_out, guard, judged.storage
+    )
     counts = count_images(sets, collected)
     over = counts["failed"] / counts["images"] > settings.max_error_rate
     outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
@@ -73,6 +77,8 @@ def publish(judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any]) 
         "sets": describe_sets(sets, collected),
         "left_out": sets.left_out,
         "groups": describe_groups(sets),
+        "alignment": asdict(alignment) if (alignment := judged.alignment) else None,
+        "format_bias": guard.to_dict() if guard else None,
         "files": files,
         "settings": settings.model_dump(mode="json"),
         "fingerprint": fingerprint,
@@ -81,7 +87,9 @@ def publish(judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any]) 
     for name, why in sets.left_out.items():
         if collected.failed[name]:  # of the others it was said when they were listed
             print(f"set {name} is left out: {why}")
-    print(*lines_of(rows, columns, counts), f"written: {settings.output}/tables.md", sep="\n")
+    told = guard.lines() if guard else []
+    print(*lines_of(rows, columns, counts), *told, sep="\n")
+    print(f"written: {settings.output}/tables.md")
     return outcome
 
 

@@ -18,6 +18,7 @@ from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
 from ufd_ray.schema import EVALUATED, FAKE, REJECTS
 
+_TRAITS = ("traits", "aligned_traits")
 VOTE = "nn_vote_k"
 """With the number of neighbours behind it, the column of their vote."""
 
@@ -31,12 +32,15 @@ class Collected:
         in_bank: (n,) bool, whether the bank that is searched holds the very same picture.
         rejected: `pa.Table` of `REJECTS`, with `status`: the images that failed.
         failed: how many of them each set has.
+        traits: `pa.Table` of the n images' `content_hash` and columns of `TRAITS`; without columns
+            where none were asked for.
     """
 
     scores: Any
     in_bank: npt.NDArray[np.bool_]
     rejected: Any
     failed: Counter[str]
+    traits: Any
 
 
 def score_columns(detectors: Detectors, ks: Sequence[int]) -> list[ScoreColumn]:
@@ -70,6 +74,7 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
     schema = pa.schema([*EVALUATED, *(pa.field(c.name, pa.float32()) for c in columns)])
     rejects = pa.schema(REJECTS)
     scores, in_bank, rejected, failed = [], [], [], Counter[str]()
+    traits = []
     for rows in tables:
         scored = pc.equal(rows["status"], "scored")
         bad, good = rows.filter(pc.invert(scored)), rows.filter(scored)
@@ -79,6 +84,8 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         values = {column.name: _values(good, column.name, k) for column in columns}
         table = pa.table(of_images | {"set": good[TEST_SET]} | values)
         scores.append(table.select(schema.names).cast(schema))
+        seen = [name for name in _TRAITS if name in good.column_names]
+        traits.append(good.select(["content_hash", *seen] if seen else []))
         similarity = _of_neighbors(good, "similarity", k)
         in_bank.append((similarity[:, :1] >= np.float32(ONE_AND_THE_SAME)).any(axis=1))
     return Collected(
@@ -86,6 +93,7 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         np.concatenate(in_bank),
         pa.concat_tables(rejected),
         failed,
+        pa.concat_tables(traits),
     )
 
 

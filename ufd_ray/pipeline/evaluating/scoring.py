@@ -7,12 +7,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from ufd_ray.encoders import DeviceChoice
+from ufd_ray.images import Alignment
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.detecting import for_stage
 from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.flow import make_flow
 from ufd_ray.pipeline.progress import progress_lines, start_tally
+from ufd_ray.pipeline.reading import Inspection
 from ufd_ray.pipeline.searching import OpenSearch, open_search, plan_on
 from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.settings import EvaluateSettings
@@ -37,6 +39,14 @@ class Judged:
     search_on: DeviceChoice | None
     storage: StorageOptions
 
+    @property
+    def alignment(self) -> Alignment | None:
+        """What images are made into; None: they stay as they are."""
+        if not self.settings.align:
+            return None
+        size = self.settings.align_size or self.detectors.encoder.input_size
+        return Alignment(size, self.settings.align_quality)
+
 
 def score_images(
     judged: Judged, cluster: Cluster, manifest: str, parts: str, num_images: int
@@ -57,7 +67,16 @@ def score_images(
     placement = find_place(settings, judged.plan.device, cluster, on.device if on else "cpu")
     print(placement)
     encoder, tally = judged.detectors.encoder, start_tally()
-    flow = make_flow(settings, judged.plan, encoder, placement, judged.storage, tally)
+    inspection = Inspection(settings.bias_check, judged.alignment)
+    flow = make_flow(
+        settings,
+        judged.plan,
+        encoder,
+        placement,
+        judged.storage,
+        tally,
+        inspection=inspection,
+    )
     lines = progress_lines(tally, "detect", num_images, settings.progress_s)
     with lines, _search(judged, cluster) as search:
         rows = flow.embed(flow.read(manifest))

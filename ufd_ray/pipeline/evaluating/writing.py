@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from ufd_ray.evaluation import Row, ScoreColumn, tables_text
+from ufd_ray.pipeline.evaluating.bias import Guard
 from ufd_ray.pipeline.evaluating.scores import Collected
 from ufd_ray.schema import METRICS
 from ufd_ray.storage import PublishedFile, StorageOptions, join_uri, write_object, write_table
@@ -23,6 +24,7 @@ def write_files(
     columns: Sequence[ScoreColumn],
     collected: Collected,
     left_out: Mapping[str, str],
+    guard: Guard | None,
     storage: StorageOptions,
 ) -> list[dict[str, Any]]:
     """Write all files but `evaluation.json`.
@@ -33,6 +35,7 @@ def write_files(
         columns: the detectors.
         collected: what they said.
         left_out: sets without figures → the reason.
+        guard: what their files tell; None: nobody asked.
         storage: how it is reached.
 
     Returns:
@@ -45,7 +48,8 @@ def write_files(
     metrics = pa.Table.from_pylist([asdict(row) for row in rows], schema)
     csv = io.BytesIO()
     pa.csv.write_csv(metrics, csv)
-    text = tables_text(rows, [column.name for column in columns], left_out)
+    names = [column.name for column in columns]
+    text = tables_text(rows, names, left_out, guard.table() if guard else ())
     files = [
         write_table(root, "scores.parquet", collected.scores, storage),
         write_table(root, "rejects.parquet", collected.rejected, storage),

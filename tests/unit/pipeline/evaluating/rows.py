@@ -7,9 +7,11 @@ from typing import Any
 import pyarrow as pa
 
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
+from ufd_ray.pipeline.reading import TRAITS
 from ufd_ray.schema import LABELS, SCORES
 
 _SCHEMA = pa.schema([*SCORES, *LABELS, pa.field(TEST_SET, pa.string())])
+_TRAITS = pa.schema([pa.field(name, TRAITS) for name in ("traits", "aligned_traits")])
 
 
 def scored(
@@ -38,3 +40,18 @@ def failed(name: str, code: str, label: int = 0) -> dict[str, Any]:
 def table(*rows: dict[str, Any]) -> Any:
     """`pa.Table` of such rows."""
     return pa.Table.from_pylist(list(rows), _SCHEMA)
+
+
+def table_with_traits(rows: list[dict[str, Any]], *columns: str) -> Any:
+    """The same with columns of traits: each row has its own."""
+    fields = [_TRAITS.field(name) for name in columns]
+    return pa.Table.from_pylist(rows, pa.schema([*_SCHEMA, *fields]))
+
+
+def traits(kind: str, num_bytes: int) -> dict[str, Any]:
+    """Of a file in this format, all else being equal."""
+    return {
+        **{"format": kind, "width": 64, "height": 64, "num_bytes": num_bytes},
+        **dict.fromkeys(("quality", "tables", "sampling"), 0),
+        **dict.fromkeys(("is_progressive", "has_exif", "has_icc", "has_xmp", "has_others"), False),
+    }

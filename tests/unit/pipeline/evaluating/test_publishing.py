@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.crawl.handmade import HERE, TINY, make_bank, make_probe
-from tests.unit.pipeline.evaluating.rows import failed, scored, table
+from tests.unit.pipeline.evaluating.rows import (
+    failed,
+    scored,
+    table,
+    table_with_traits,
+    traits,
+)
 from ufd_ray.encoders import EncoderSpec
 from ufd_ray.errors import UfdError
+from ufd_ray.images import Alignment
 from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.encoding import EncoderPlan
+from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
 from ufd_ray.pipeline.evaluating.publishing import publish
 from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.settings import EvaluateSettings
@@ -79,3 +88,45 @@ def test_without_figures_nothing_is_published(
     with pytest.raises(UfdError, match=said):
         publish(judged, [table(*rows)], {})
     assert not Path(judged.settings.output).exists()
+
+
+def test_files_that_tell_are_warned_of(judged: Judged, capsys: pytest.CaptureFixture[str]) -> None:
+    rows: list[dict[str, Any]] = []
+    for number in range(50):
+        label = number % 2
+        rows.append(scored("a", label, [label]) | {"content_hash": f"{number:02}"})
+        rows[-1]["traits"] = traits("PNG" if label else "JPEG", 1000 + number)
+        rows[-1]["aligned_traits"] = traits("JPEG", 1000 + number)
+    few = [row | {TEST_SET: "few"} for row in rows[:10]]
+    rows.append(failed("a", "too_small"))
+    wanted = ("traits", "aligned_traits")
+    settings = judged.settings.model_copy(update={"align": True})
+    judged = replace(judged, settings=settings)
+    assert publish(judged, [table_with_traits(rows + few, *wanted)], {}) == Outcome.PUBLISHED
+    found = document(judged)["format_bias"]
+    assert (found["margin"], found["fewest"], list(found["sets"])) == (0.1, 20, ["a", "few"])
+    came, aligned = (found["sets"]["a"][name] for name in ("as_they_came", "aligned"))
+    assert (came["n_real"], came["n_fake"], came["chance"]) == (25, 25, 0.5)
+    assert (came["found"], aligned["found"]) == (True, False)
+    assert came["average_precision"]["low"] > 0.55 > aligned["average_precision"]["low"]
+    words = "format PNG: 0 % of real images, 100 % of fakes"
+    assert came["telling"][0] == {"trait": "format", "apart": 1.0, "words": words}
+    assert found["sets"]["few"]["aligned"]["found"] is None
+    said = capsys.readouterr().out
+    assert "set a as it came: real images and fakes differ in their files: AP 100.00" in said
+    assert "set a aligned: the size of the file, all that differs, tells little" in said
+    text = Path(judged.settings.output, "tables.md").read_text()
+    assert text.count("| a | as they came | 50.00 | 100.00 [") == 1
+
+
+def test_without_traits_nothing_is_said_of_them(judged: Judged) -> None:
+    publish(judged, [table(*WHOLE)], {})
+    assert document(judged)["format_bias"] is None
+    assert "Format bias" not in Path(judged.settings.output, "tables.md").read_text()
+
+
+def test_images_are_aligned_to_what_the_encoder_sees(judged: Judged) -> None:
+    assert judged.alignment is None
+    for more, expected in (({}, TINY.input_size), ({"align_size": 99}, 99)):
+        settings = judged.settings.model_copy(update={"align": True, "align_quality": 80} | more)
+        assert replace(judged, settings=settings).alignment == Alignment(expected, 80)
