@@ -76,12 +76,12 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
                 kept = sampled.of_classes(sets.plan) if sampled else None
                 num_images = listed.num_images
                 flow = score_images(judged, cluster, manifest, parts, num_images, kept)
+                rows = Parts(parts, manifest, storage)
+                rows.check_accounts(num_images)
+                tables = rows.ranges(num_images, _ROWS_AT_ONCE)
                 spectra = None
                 if sampled:
                     spectra = mean_spectra(flow, manifest, sampled.of_sets(sets.plan), num_images)
-                rows = Parts(parts, manifest, storage)
-                rows.check_accounts(listed.num_images)
-                tables = rows.ranges(listed.num_images, _ROWS_AT_ONCE)
                 return publish(judged, tables, fingerprint, spectra)
         finally:
             tidy_up(scratch, storage)
