@@ -22,23 +22,31 @@ from ufd_ray.pipeline.evaluating.account import (
     names_and_labels,
 )
 from ufd_ray.pipeline.evaluating.bias import guard_sets
+from ufd_ray.pipeline.evaluating.figures import draw_figures
 from ufd_ray.pipeline.evaluating.scores import collect, score_columns
 from ufd_ray.pipeline.evaluating.scoring import Judged
-from ufd_ray.pipeline.evaluating.writing import write_files
+from ufd_ray.pipeline.evaluating.spectra import Spectra
+from ufd_ray.pipeline.evaluating.writing import write_figures, write_files
 from ufd_ray.schema import REAL
 from ufd_ray.storage import utc_now, write_document
 
 DOCUMENT = "evaluation.json"
-_VERSIONS = ("torch", "pillow", "numpy", "scikit-learn")
+_VERSIONS = ("torch", "pillow", "numpy", "scikit-learn", "matplotlib")
 
 
-def publish(judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any]) -> Outcome:
+def publish(
+    judged: Judged,
+    tables: Iterable[Any],
+    fingerprint: dict[str, Any],
+    spectra: Spectra | None = None,
+) -> Outcome:
     """Judge all sets, write all files, and say what came out.
 
     Args:
         judged: what is evaluated.
         tables: `pa.Table`s of the flow's rows, in order; one at least.
         fingerprint: all that decides the figures.
+        spectra: of some images of each set, to be drawn; None: nobody looked.
 
     Raises:
         UfdError: no set has scored images of both classes, the bank has images of one class alone,
@@ -65,6 +73,10 @@ def publish(judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any]) 
     files = write_files(
         settings.output, rows, columns, collected, sets.left_out, guard, judged.storage
     )
+    figures = None
+    if settings.figures:
+        figures = draw_figures(judged, sets, collected, scores, columns, spectra)
+        files += write_figures(settings.output, figures.drawings, judged.storage)
     counts = count_images(sets, collected)
     over = counts["failed"] / counts["images"] > settings.max_error_rate
     outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
@@ -79,6 +91,7 @@ def publish(judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any]) 
         "groups": describe_groups(sets),
         "alignment": asdict(alignment) if (alignment := judged.alignment) else None,
         "format_bias": guard.to_dict() if guard else None,
+        "figures": figures.facts if figures else None,
         "files": files,
         "settings": settings.model_dump(mode="json"),
         "fingerprint": fingerprint,

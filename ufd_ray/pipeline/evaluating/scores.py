@@ -34,6 +34,8 @@ class Collected:
         failed: how many of them each set has.
         traits: `pa.Table` of the n images' `content_hash` and columns of `TRAITS`; without columns
             where none were asked for.
+        kept: `pa.Table` of `label` and `embedding` of those whose embedding was kept, for figures;
+            without rows where none was.
     """
 
     scores: Any
@@ -41,6 +43,7 @@ class Collected:
     rejected: Any
     failed: Counter[str]
     traits: Any
+    kept: Any
 
 
 def score_columns(detectors: Detectors, ks: Sequence[int]) -> list[ScoreColumn]:
@@ -74,7 +77,7 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
     schema = pa.schema([*EVALUATED, *(pa.field(c.name, pa.float32()) for c in columns)])
     rejects = pa.schema(REJECTS)
     scores, in_bank, rejected, failed = [], [], [], Counter[str]()
-    traits = []
+    traits, kept = [], []
     for rows in tables:
         scored = pc.equal(rows["status"], "scored")
         bad, good = rows.filter(pc.invert(scored)), rows.filter(scored)
@@ -86,6 +89,9 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         scores.append(table.select(schema.names).cast(schema))
         seen = [name for name in _TRAITS if name in good.column_names]
         traits.append(good.select(["content_hash", *seen] if seen else []))
+        if "embedding" in good.column_names:
+            few = good.filter(good["embedding"].is_valid())
+            kept.append(few.select(["label", "embedding"]))
         similarity = _of_neighbors(good, "similarity", k)
         in_bank.append((similarity[:, :1] >= np.float32(ONE_AND_THE_SAME)).any(axis=1))
     return Collected(
@@ -94,6 +100,7 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         pa.concat_tables(rejected),
         failed,
         pa.concat_tables(traits),
+        pa.concat_tables(kept).combine_chunks() if kept else pa.table({}),
     )
 
 

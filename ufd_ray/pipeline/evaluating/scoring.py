@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from ufd_ray.encoders import DeviceChoice
 from ufd_ray.images import Alignment
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.detecting import for_stage
 from ufd_ray.pipeline.encoding import EncoderPlan
-from ufd_ray.pipeline.flow import make_flow
+from ufd_ray.pipeline.flow import Flow, make_flow
 from ufd_ray.pipeline.progress import progress_lines, start_tally
 from ufd_ray.pipeline.reading import Inspection
 from ufd_ray.pipeline.searching import OpenSearch, open_search, plan_on
@@ -49,8 +52,13 @@ class Judged:
 
 
 def score_images(
-    judged: Judged, cluster: Cluster, manifest: str, parts: str, num_images: int
-) -> None:
+    judged: Judged,
+    cluster: Cluster,
+    manifest: str,
+    parts: str,
+    num_images: int,
+    kept: npt.NDArray[np.int64] | None = None,
+) -> Flow:
     """Append a row with `SCORES` for every image of a manifest to Parquet files in `parts`.
 
     Args:
@@ -59,6 +67,10 @@ def score_images(
         manifest: URI of its folder.
         parts: URI of theirs.
         num_images: rows of the manifest.
+        kept: positions of the images whose embeddings stay in their rows; None: of none.
+
+    Returns:
+        The flow, for those who want to see some of the images once more.
 
     Raises:
         UfdError: workers cannot be had, the bank cannot be searched, or parts not be written.
@@ -80,7 +92,9 @@ def score_images(
     lines = progress_lines(tally, "detect", num_images, settings.progress_s)
     with lines, _search(judged, cluster) as search:
         rows = flow.embed(flow.read(manifest))
-        flow.append(flow.detect(rows, for_stage(judged.detectors, False, search)), parts)
+        stage = for_stage(judged.detectors, False if kept is None else kept, search)
+        flow.append(flow.detect(rows, stage), parts)
+    return flow
 
 
 @contextmanager

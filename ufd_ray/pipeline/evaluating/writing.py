@@ -14,6 +14,7 @@ import pyarrow.csv
 from ufd_ray.evaluation import Row, ScoreColumn, tables_text
 from ufd_ray.pipeline.evaluating.bias import Guard
 from ufd_ray.pipeline.evaluating.scores import Collected
+from ufd_ray.report.figures import Drawing
 from ufd_ray.schema import METRICS
 from ufd_ray.storage import PublishedFile, StorageOptions, join_uri, write_object, write_table
 
@@ -60,8 +61,26 @@ def write_files(
     return [file.to_dict() for file in files]
 
 
+def write_figures(
+    root: str, drawings: Mapping[str, Drawing], storage: StorageOptions
+) -> list[dict[str, Any]]:
+    """Write `figures/NAME.svg` and `figures/NAME.png`; the rest as of `write_files`.
+
+    Args:
+        root: URI of the evaluation.
+        drawings: by name.
+        storage: how it is reached.
+    """
+    kinds = {
+        f"figures/{name}.{kind}": data
+        for name, drawing in drawings.items()
+        for kind, data in (("svg", drawing.svg), ("png", drawing.png))
+    }
+    return [_write_bytes(root, name, kinds[name], 0, storage).to_dict() for name in sorted(kinds)]
+
+
 def _write_bytes(
     root: str, name: str, data: bytes, num_rows: int, storage: StorageOptions
 ) -> PublishedFile:
-    write_object(join_uri(root, name), data, storage)
+    write_object(join_uri(root, *name.split("/")), data, storage)
     return PublishedFile(name, num_rows, hashlib.sha256(data).hexdigest(), len(data))
