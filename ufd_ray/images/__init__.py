@@ -3,6 +3,7 @@
 from ufd_ray.images.aligning import Alignment
 from ufd_ray.images.cropping import to_pixels
 from ufd_ray.images.decoding import FORMATS, decode
+from ufd_ray.images.forms import Form
 from ufd_ray.images.sandbox import DecodeLimits, Sandbox, shared_sandbox
 from ufd_ray.images.traits import SAMPLINGS, FileTraits
 from ufd_ray.images.view_draws import view_key
@@ -16,6 +17,7 @@ __all__ = [
     "DecodeLimits",
     "Decoded",
     "FileTraits",
+    "Form",
     "Sandbox",
     "Views",
     "decode",

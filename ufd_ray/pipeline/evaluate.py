@@ -16,6 +16,9 @@ from ufd_ray.pipeline.evaluating.scoring import Judged, score_images
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.searching import Encoding, choose_search_device
+from ufd_ray.pipeline.sweeping.banks import read_others
+from ufd_ray.pipeline.sweeping.beside import plan_sweeps, sweep
+from ufd_ray.pipeline.sweeping.scoring import Embedded
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import (
     Parts,
@@ -42,9 +45,10 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
     storage = StorageOptions.of(settings)
     check_apart(settings.input, settings.output)
     detectors = _read_detectors(settings, storage)
-    probe = detectors.probe
+    others, probe = read_others(settings, storage), detectors.probe
     fingerprint = settings.fingerprint() | detectors.contents()
     fingerprint["probe_thresholds"] = probe.thresholds if probe else None
+    fingerprint["compared_banks"] = {one.name: one.bank.content for one in others} or None
     earlier = outcome_of_earlier(settings.output, DOCUMENT, fingerprint, "an evaluation", storage)
     if earlier is not None:
         print(f"this evaluation has been made already: {settings.output}")
@@ -57,6 +61,7 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
         spec = EncoderSpec(encoder.arch, encoder.weights)
         plan = plan_encoder(settings, spec, encoder.preprocess, detectors.dtype, cluster)
         judged = Judged(settings, detectors, plan, _search_on(settings, plan, cluster), storage)
+        sweeps = plan_sweeps(judged, others, cluster)
         if settings.dry_run:
             mode, size = encoder.preprocess, encoder.input_size
             rehearse(settings, mode, size, storage, labelled=True, sets=sets)
@@ -70,11 +75,13 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
             listed = list_inputs(settings, manifest, storage, labelled=True, sets=sets)
             sets.tell()
             with work_begun():
-                score_images(judged, cluster, manifest, parts, listed.num_images)
+                embedded = Embedded(parts, manifest, listed.num_images, storage)
+                score_images(judged, cluster, embedded)
                 rows = Parts(parts, manifest, storage)
                 rows.check_accounts(listed.num_images)
+                swept = sweep(sweeps, judged, cluster, embedded, scratch)
                 tables = rows.ranges(listed.num_images, _ROWS_AT_ONCE)
-                return publish(judged, tables, fingerprint)
+                return publish(judged, tables, fingerprint, swept)
         finally:
             tidy_up(scratch, storage)
 

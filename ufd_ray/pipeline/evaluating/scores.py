@@ -19,6 +19,8 @@ from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
 from ufd_ray.schema import EVALUATED, FAKE, REJECTS
 
 _TRAITS = ("traits", "aligned_traits")
+FORM_SCORES = "form_scores"
+"""Column: list of float32 (forms, detectors), the latter in the order of `score_columns`."""
 VOTE = "nn_vote_k"
 """With the number of neighbours behind it, the column of their vote."""
 
@@ -34,6 +36,7 @@ class Collected:
         failed: how many of them each set has.
         traits: `pa.Table` of the n images' `content_hash` and columns of `TRAITS`; without columns
             where none were asked for.
+        forms: `FORM_SCORES` of the n images; None: there are none.
     """
 
     scores: Any
@@ -41,6 +44,7 @@ class Collected:
     rejected: Any
     failed: Counter[str]
     traits: Any
+    forms: Any = None
 
 
 def score_columns(detectors: Detectors, ks: Sequence[int]) -> list[ScoreColumn]:
@@ -74,7 +78,7 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
     schema = pa.schema([*EVALUATED, *(pa.field(c.name, pa.float32()) for c in columns)])
     rejects = pa.schema(REJECTS)
     scores, in_bank, rejected, failed = [], [], [], Counter[str]()
-    traits = []
+    traits, forms = [], []
     for rows in tables:
         scored = pc.equal(rows["status"], "scored")
         bad, good = rows.filter(pc.invert(scored)), rows.filter(scored)
@@ -86,6 +90,8 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         scores.append(table.select(schema.names).cast(schema))
         seen = [name for name in _TRAITS if name in good.column_names]
         traits.append(good.select(["content_hash", *seen] if seen else []))
+        if FORM_SCORES in good.column_names:
+            forms.append(good[FORM_SCORES])
         similarity = _of_neighbors(good, "similarity", k)
         in_bank.append((similarity[:, :1] >= np.float32(ONE_AND_THE_SAME)).any(axis=1))
     return Collected(
@@ -94,6 +100,7 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         pa.concat_tables(rejected),
         failed,
         pa.concat_tables(traits),
+        pa.chunked_array([chunk for column in forms for chunk in column.chunks]) if forms else None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from ufd_ray.encoders import DeviceChoice
+from ufd_ray.encoders import DeviceChoice, EncoderIdentity
 from ufd_ray.images import Alignment
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster
@@ -16,6 +16,8 @@ from ufd_ray.pipeline.flow import make_flow
 from ufd_ray.pipeline.progress import progress_lines, start_tally
 from ufd_ray.pipeline.reading import Inspection
 from ufd_ray.pipeline.searching import OpenSearch, open_search, plan_on
+from ufd_ray.pipeline.sweeping.forms import DetectForms, SweptForm, swept_forms
+from ufd_ray.pipeline.sweeping.scoring import Embedded
 from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import StorageOptions
@@ -48,17 +50,22 @@ class Judged:
         return Alignment(size, self.settings.align_quality)
 
 
-def score_images(
-    judged: Judged, cluster: Cluster, manifest: str, parts: str, num_images: int
-) -> None:
-    """Append a row with `SCORES` for every image of a manifest to Parquet files in `parts`.
+    @property
+    def forms(self) -> list[SweptForm]:
+        """Settings of the sweeps over forms of the images."""
+        return swept_forms(self.settings, self.detectors.encoder.preprocess)
+
+
+def score_images(judged: Judged, cluster: Cluster, embedded: Embedded) -> None:
+    """Append a row with `SCORES` for every image of a manifest to Parquet files.
+
+    Their embeddings are among them where something is swept beside this flow; where forms of the
+    images are, `FORM_SCORES`.
 
     Args:
         judged: by which detectors.
         cluster: as it was.
-        manifest: URI of its folder.
-        parts: URI of theirs.
-        num_images: rows of the manifest.
+        embedded: where the manifest lies, and the rows are to go.
 
     Raises:
         UfdError: workers cannot be had, the bank cannot be searched, or parts not be written.
@@ -67,7 +74,8 @@ def score_images(
     placement = find_place(settings, judged.plan.device, cluster, on.device if on else "cpu")
     print(placement)
     encoder, tally = judged.detectors.encoder, start_tally()
-    inspection = Inspection(settings.bias_check, judged.alignment)
+    forms = tuple(one.form for one in judged.forms if one.form is not None)
+    inspection = Inspection(settings.bias_check, judged.alignment, forms)
     flow = make_flow(
         settings,
         judged.plan,
@@ -77,10 +85,46 @@ def score_images(
         tally,
         inspection=inspection,
     )
-    lines = progress_lines(tally, "detect", num_images, settings.progress_s)
+    keep = bool(settings.sweep_train_size or settings.compare_bank)
+    lines = progress_lines(tally, "detect", embedded.num_images, settings.progress_s)
     with lines, _search(judged, cluster) as search:
-        rows = flow.embed(flow.read(manifest))
-        flow.append(flow.detect(rows, for_stage(judged.detectors, False, search)), parts)
+        rows = flow.embed(flow.read(embedded.manifest))
+        arguments = for_stage(judged.detectors, keep, search)
+        if forms:
+            rows = flow.detect(rows, {**arguments, "ks": settings.ks}, stage=DetectForms)
+        else:
+            rows = flow.detect(rows, arguments)
+        flow.append(rows, embedded.parts)
+
+
+def embed_images(
+    judged: Judged,
+    plan: EncoderPlan,
+    encoder: EncoderIdentity,
+    cluster: Cluster,
+    embedded: Embedded,
+) -> None:
+    """Append a row with the embedding of another encoder for every image of a manifest.
+
+    Args:
+        judged: what is evaluated: its images are made alike as there.
+        plan: how the encoder is loaded.
+        encoder: which.
+        cluster: as it was.
+        embedded: where the manifest lies, and the rows are to go.
+
+    Raises:
+        UfdError: workers cannot be had, or rows not be written.
+    """
+    settings, tally = judged.settings, start_tally()
+    placement = find_place(settings, plan.device, cluster)
+    print(placement)
+    inspection = Inspection(alignment=judged.alignment)
+    flow = make_flow(
+        settings, plan, encoder, placement, judged.storage, tally, inspection=inspection
+    )
+    with progress_lines(tally, "encode", embedded.num_images, settings.progress_s):
+        flow.append(flow.embed(flow.read(embedded.manifest)), embedded.parts)
 
 
 @contextmanager

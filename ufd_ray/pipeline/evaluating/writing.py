@@ -26,6 +26,7 @@ def write_files(
     left_out: Mapping[str, str],
     guard: Guard | None,
     storage: StorageOptions,
+    sweeps: Sequence[Sweep] = (),
 ) -> list[dict[str, Any]]:
     """Write all files but `evaluation.json`.
 
@@ -37,6 +38,7 @@ def write_files(
         left_out: sets without figures → the reason.
         guard: what their files tell; None: nobody asked.
         storage: how it is reached.
+        sweeps: what was varied.
 
     Returns:
         Of each file what `evaluation.json` says of it.
@@ -49,7 +51,8 @@ def write_files(
     csv = io.BytesIO()
     pa.csv.write_csv(metrics, csv)
     names = [column.name for column in columns]
-    text = tables_text(rows, names, left_out, guard.table() if guard else ())
+    sections = [*(guard.table() if guard else ()), *(line for s in sweeps for line in ["", *sweep_lines(s)])]
+    text = tables_text(rows, names, left_out, sections)
     files = [
         write_table(root, "scores.parquet", collected.scores, storage),
         write_table(root, "rejects.parquet", collected.rejected, storage),
