@@ -11,7 +11,6 @@ from ufd_ray.detectors.detection import OVERFLOWS, Detected, Detector, Search
 from ufd_ray.detectors.detection_table import Searchable, detection_columns, searchable
 from ufd_ray.detectors.folds import Folds, deal_folds
 from ufd_ray.detectors.logistic import LogisticFit, fit_logistic
-from ufd_ray.detectors.nested_search import NestedSearch
 from ufd_ray.detectors.neighbors import (
     Embeddings,
     Neighbors,
@@ -22,6 +21,7 @@ from ufd_ray.detectors.neighbors import (
     search_bytes,
     vote,
 )
+from ufd_ray.detectors.nested_search import NestedSearch
 from ufd_ray.detectors.out_of_bank import nearest_distances, sum_up, tell_bound
 from ufd_ray.detectors.paper_recipe import PaperFit, PaperState, fit_paper
 from ufd_ray.detectors.probe import Probe, scores_of

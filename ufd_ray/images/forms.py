@@ -78,9 +78,7 @@ def make_forms(
     return np.stack([_make(image, form, form.mode or mode, size) for form in forms])
 
 
-def _make(
-    image: Image.Image, form: Form, mode: PreprocessMode, size: int
-) -> npt.NDArray[np.uint8]:
+def _make(image: Image.Image, form: Form, mode: PreprocessMode, size: int) -> npt.NDArray[np.uint8]:
     if mode == "resize":
         # Made of every pixel of the image, so all of it is perturbed.
         whole = to_rgb(image)

@@ -104,9 +104,7 @@ class Sandbox:
             return [
                 Decoded()
                 if data is None
-                else self._decode_one(
-                    Request(data, mode, size, self._max_pixels, wanted, *how)
-                )
+                else self._decode_one(Request(data, mode, size, self._max_pixels, wanted, *how))
                 for data, wanted in pairs
             ]
 

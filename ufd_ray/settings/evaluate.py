@@ -64,7 +64,7 @@ class EvaluateSettings(SweepSettings, SearchSettings, ImageSettings):
     def _has_a_detector(self) -> Self:
         if self.bank is None and self.probe is None:
             raise ValueError("neither --bank nor --probe is given: at least one has to be judged")
-        if self.bank is None and "ks" in self.model_fields_set:
+        if self.bank is None and not self.compare_bank and "ks" in self.model_fields_set:
             raise ValueError("--ks needs --bank: a probe has no neighbours")
         if self.bank is None and self.sweep_train_size:
             raise ValueError("--sweep-train-size needs --bank, whose images it takes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -14,6 +14,7 @@ from ufd_ray.settings.several import Several
 
 OWN = "own"
 """What the evaluation's own bank is called beside others."""
+_VALUES = {"sweep_qualities": "sweep_jpeg", "sweep_sigmas": "sweep_blur"}
 
 
 def _is_even(size: int) -> int:
@@ -88,13 +89,18 @@ class SweepSettings(JobSettings):
 
     @model_validator(mode="after")
     def _sweeps_by_name(self) -> Self:
-        for values, flag in (("sweep_qualities", "sweep_jpeg"), ("sweep_sigmas", "sweep_blur")):
+        for values, flag in _VALUES.items():
             given, wanted = (name.replace("_", "-") for name in (values, flag))
             if values in self.model_fields_set and not getattr(self, flag):
                 raise ValueError(f"--{given} needs --{wanted}: without it, nothing is swept")
             if getattr(self, flag) and not getattr(self, values):
                 raise ValueError(f"--{wanted} needs one of --{given} at least")
         return self
+
+    def fingerprint(self) -> dict[str, Any]:
+        """As of all jobs, without the values of sweeps that nobody asks for."""
+        idle = [values for values, flag in _VALUES.items() if not getattr(self, flag)]
+        return {name: said for name, said in super().fingerprint().items() if name not in idle}
 
     @property
     def compared_banks(self) -> dict[str, str]:

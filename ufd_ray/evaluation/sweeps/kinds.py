@@ -24,8 +24,8 @@ KINDS: dict[str, Kind] = {
     "jpeg": Kind(
         "Robustness to JPEG compression",
         "JPEG quality",
-        "All test images, real and fake, are compressed to a JPEG of this quality and decoded again,"
-        " whole, before the encoder's own preprocessing.",
+        "All test images, real and fake, are compressed to a JPEG of this quality and decoded"
+        " again, whole, before the encoder's own preprocessing.",
     ),
     "blur": Kind(
         "Robustness to Gaussian blur",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ufd_ray.evaluation.judging import ACCURACY, AVERAGE_PRECISION
 from ufd_ray.evaluation.means import GROUP
 from ufd_ray.evaluation.paper.rows import detector_title
@@ -61,18 +63,17 @@ def mean_figures(sweep: Sweep, metric: str) -> dict[str, list[float]]:
         metric: name of the figure.
 
     Returns:
-        Per cent by the title of a detector, one a setting, in order; without the detectors that not
-        all settings have.
+        Per cent by the title of a detector, one a setting, in order; NaN where a setting has no
+        such detector.
     """
     means = {
         (row.detector, row.setting): 100 * row.value
         for row in sweep.rows
         if row.set == _ALL and row.metric == metric
     }
-    found = {}
-    for detector in dict.fromkeys(detector for detector, _ in means):
-        values = [means.get((detector, setting)) for setting in sweep.settings]
-        known = [value for value in values if value is not None]
-        if len(known) == len(values):
-            found[detector_title(detector)] = known
-    return found
+    return {
+        detector_title(detector): [
+            means.get((detector, setting), math.nan) for setting in sweep.settings
+        ]
+        for detector in dict.fromkeys(detector for detector, _ in means)
+    }

@@ -13,6 +13,7 @@ import numpy as np
 from ufd_ray import __version__
 from ufd_ray.errors import UfdError
 from ufd_ray.evaluation import SetPlan, judge_sets, plan_sets
+from ufd_ray.evaluation.sweeps import judge_sweep
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.evaluating.account import (
     count_images,
@@ -25,6 +26,8 @@ from ufd_ray.pipeline.evaluating.bias import guard_sets
 from ufd_ray.pipeline.evaluating.scores import collect, score_columns
 from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.evaluating.writing import write_files
+from ufd_ray.pipeline.sweeping.settings_of_sweeps import Swept, Unswept, settings_of_sweeps
+from ufd_ray.pipeline.sweeping.writing import describe_sweeps
 from ufd_ray.schema import REAL
 from ufd_ray.storage import utc_now, write_document
 
@@ -32,13 +35,16 @@ DOCUMENT = "evaluation.json"
 _VERSIONS = ("torch", "pillow", "numpy", "scikit-learn")
 
 
-def publish(judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any]) -> Outcome:
+def publish(
+    judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any], swept: Swept | None = None
+) -> Outcome:
     """Judge all sets, write all files, and say what came out.
 
     Args:
         judged: what is evaluated.
         tables: `pa.Table`s of the flow's rows, in order; one at least.
         fingerprint: all that decides the figures.
+        swept: what was varied beside the flow; None: nothing was.
 
     Raises:
         UfdError: no set has scored images of both classes, the bank has images of one class alone,
@@ -62,8 +68,14 @@ def publish(judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any]) 
     scores = {column.name: np.asarray(collected.scores[column.name]) for column in columns}
     rows = judge_sets(sets, names, labels, scores, columns, seed=settings.seed)
     guard = guard_sets(sets, collected, judged.alignment, settings.seed)
+    own = Unswept(columns, scores, rows, collected.scores["image_id"].to_pylist())
+    varied = settings_of_sweeps(own, judged.forms, collected.forms, swept or Swept())
+    sweeps = [
+        judge_sweep(name, some, sets, names, labels, seed=settings.seed)
+        for name, some in varied.items()
+    ]
     files = write_files(
-        settings.output, rows, columns, collected, sets.left_out, guard, judged.storage
+        settings.output, rows, columns, collected, sets.left_out, guard, judged.storage, sweeps
     )
     counts = count_images(sets, collected)
     over = counts["failed"] / counts["images"] > settings.max_error_rate
@@ -79,6 +91,7 @@ def publish(judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any]) 
         "groups": describe_groups(sets),
         "alignment": asdict(alignment) if (alignment := judged.alignment) else None,
         "format_bias": guard.to_dict() if guard else None,
+        "sweeps": describe_sweeps(sweeps),
         "files": files,
         "settings": settings.model_dump(mode="json"),
         "fingerprint": fingerprint,

@@ -100,8 +100,13 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         pa.concat_tables(rejected),
         failed,
         pa.concat_tables(traits),
-        pa.chunked_array([chunk for column in forms for chunk in column.chunks]) if forms else None,
+        _joined(forms) if forms else None,
     )
+
+
+def _joined(columns: Sequence[Any]) -> Any:
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    return pa.chunked_array(chunks, columns[0].type)
 
 
 def _values(rows: Any, name: str, k: int) -> Any:

@@ -49,7 +49,6 @@ class Judged:
         size = self.settings.align_size or self.detectors.encoder.input_size
         return Alignment(size, self.settings.align_quality)
 
-
     @property
     def forms(self) -> list[SweptForm]:
         """Settings of the sweeps over forms of the images."""

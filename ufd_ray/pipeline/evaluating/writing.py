@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 
 from ufd_ray.evaluation import Row, ScoreColumn, tables_text
+from ufd_ray.evaluation.sweeps import Sweep, sweep_lines
 from ufd_ray.pipeline.evaluating.bias import Guard
+from ufd_ray.pipeline.evaluating.files import write_bytes, write_csv
 from ufd_ray.pipeline.evaluating.scores import Collected
+from ufd_ray.pipeline.sweeping.writing import write_sweeps
 from ufd_ray.schema import METRICS
-from ufd_ray.storage import PublishedFile, StorageOptions, join_uri, write_object, write_table
+from ufd_ray.storage import StorageOptions, write_table
 
 
 def write_files(
@@ -48,23 +48,17 @@ def write_files(
     """
     schema = pa.schema(METRICS)
     metrics = pa.Table.from_pylist([asdict(row) for row in rows], schema)
-    csv = io.BytesIO()
-    pa.csv.write_csv(metrics, csv)
     names = [column.name for column in columns]
-    sections = [*(guard.table() if guard else ()), *(line for s in sweeps for line in ["", *sweep_lines(s)])]
-    text = tables_text(rows, names, left_out, sections)
+    sections = [*([guard.table()] if guard else ()), *map(sweep_lines, sweeps)]
+    lines = [line for section in sections for line in ("", *section)][1:]
+    text = tables_text(rows, names, left_out, lines)
     files = [
         write_table(root, "scores.parquet", collected.scores, storage),
         write_table(root, "rejects.parquet", collected.rejected, storage),
         write_table(root, "metrics.parquet", metrics, storage),
-        _write_bytes(root, "metrics.csv", csv.getvalue(), len(metrics), storage),
-        _write_bytes(root, "tables.md", text.encode("utf-8", "backslashreplace"), 0, storage),
+        write_csv(root, "metrics.csv", metrics, storage),
+        write_bytes(root, "tables.md", text.encode("utf-8", "backslashreplace"), 0, storage),
     ]
+    if sweeps:
+        files += write_sweeps(root, sweeps, storage)
     return [file.to_dict() for file in files]
-
-
-def _write_bytes(
-    root: str, name: str, data: bytes, num_rows: int, storage: StorageOptions
-) -> PublishedFile:
-    write_object(join_uri(root, name), data, storage)
-    return PublishedFile(name, num_rows, hashlib.sha256(data).hexdigest(), len(data))

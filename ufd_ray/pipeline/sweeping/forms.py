@@ -14,7 +14,6 @@ import torch
 
 from ufd_ray.detectors import OVERFLOWS
 from ufd_ray.images import Form
-from ufd_ray.pipeline.cluster import this_node
 from ufd_ray.pipeline.detecting import DetectGenerated
 from ufd_ray.pipeline.evaluating.scores import FORM_SCORES
 from ufd_ray.pipeline.rows import put_errors
@@ -48,8 +47,7 @@ def swept_forms(settings: EvaluateSettings, mode: PreprocessMode) -> list[SweptF
     found = []
     if settings.sweep_jpeg:
         found.append(SweptForm("jpeg", "none", None))
-        for quality in settings.sweep_qualities:
-            found.append(SweptForm("jpeg", str(quality), Form(quality=quality)))
+        found += [SweptForm("jpeg", str(q), Form(quality=q)) for q in settings.sweep_qualities]
     if settings.sweep_blur:
         found.append(SweptForm("blur", "0", None))
         found += [SweptForm("blur", str(s), Form(sigma=s)) for s in settings.sweep_sigmas]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from ufd_ray.evaluation import Row, ScoreColumn
 from ufd_ray.evaluation.sweeps import Setting
 from ufd_ray.pipeline.evaluating.scores import VOTE
 from ufd_ray.pipeline.sweeping.banks import ByBank
-from ufd_ray.pipeline.sweeping.forms import SweptForm
+from ufd_ray.pipeline.sweeping.forms import SweptForm, scores_of_forms
 from ufd_ray.pipeline.sweeping.scoring import Scores
 from ufd_ray.settings import OWN
 
@@ -54,24 +55,25 @@ class Unswept:
 
 
 def settings_of_sweeps(
-    own: Unswept, forms: Sequence[SweptForm], of_forms: Sequence[Scores], swept: Swept
+    own: Unswept, forms: Sequence[SweptForm], form_scores: Any, swept: Swept
 ) -> dict[str, list[Setting]]:
     """Every sweep's settings, in the order of sections.
 
     Args:
         own: the evaluation itself.
         forms: settings of the sweeps over forms.
-        of_forms: what was said of those that are no image as it is, in order.
+        form_scores: `FORM_SCORES` of all scored images: what was said of the forms that are not
+            the image as it is; None: there are none.
         swept: all other sweeps.
     """
     found: dict[str, list[Setting]] = {}
-    scores = iter(of_forms)
+    made = [one for one in forms if one.form is not None]
+    names = [column.name for column in own.columns]
+    scores = iter(scores_of_forms(form_scores, len(made), names) if made else ())
     for one in forms:
         as_it_is = one.form is None
         setting = (
-            own.named(one.setting)
-            if as_it_is
-            else Setting(one.setting, own.columns, next(scores))
+            own.named(one.setting) if as_it_is else Setting(one.setting, own.columns, next(scores))
         )
         found.setdefault(one.sweep, []).append(setting)
     if swept.sizes:
