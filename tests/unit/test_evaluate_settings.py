@@ -99,6 +99,19 @@ def test_values_are_swept_once_and_in_order() -> None:
         )
 
 
+def test_values_of_what_is_not_swept_change_nothing() -> None:
+    plain = read_settings(EvaluateSettings, [*PLACES, "--bank", "/b"]).fingerprint()
+    assert not {"sweep_qualities", "sweep_sigmas"} & plain.keys()
+    swept = read_settings(EvaluateSettings, [*PLACES, "--bank", "/b", "--sweep-blur"])
+    assert swept.fingerprint()["sweep_sigmas"] == [1, 2, 3, 4]
+    assert "sweep_qualities" not in swept.fingerprint()
+
+
+def test_votes_may_be_those_of_other_banks_alone() -> None:
+    flags = ["--probe", "/p", "--compare-bank", "c=/c", "--ks", "3"]
+    assert read_settings(EvaluateSettings, [*PLACES, *flags]).ks == [3]
+
+
 def test_a_secret_in_another_banks_uri_is_refused() -> None:
     flags = ["--bank", "/b", "--compare-bank", "c=s3://key:secret@bucket/bank"]
     with pytest.raises(SettingsError) as refused:
