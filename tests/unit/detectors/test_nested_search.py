@@ -8,21 +8,20 @@ from tests.unit.detectors.search_cases import cone, names
 from ufd_ray.detectors import NeighborSearch, NestedSearch
 
 
+Bank = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.str_]]
+RNG = np.random.default_rng(5)
+
+
 @pytest.fixture
-def bank(
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.str_]]:
-    vectors = cone(rng, 90, 16, 0.6)
+def bank() -> Bank:
+    vectors = cone(RNG, 90, 16, 0.6)
     vectors[60:70] = vectors[:10]  # ties across the parts, which only label and name decide
-    return vectors, rng.integers(0, 2, 90), names(rng, 90)
+    return vectors, RNG.integers(0, 2, 90), names(RNG, 90)
 
 
-def test_each_part_is_found_as_if_it_were_alone(
-    bank: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.str_]],
-    rng: np.random.Generator,
-) -> None:
+def test_each_part_is_found_as_if_it_were_alone(bank: Bank) -> None:
     vectors, labels, ids = bank
-    queries = np.concatenate([cone(rng, 20, 16, 0.6), vectors[:10]])
+    queries = np.concatenate([cone(RNG, 20, 16, 0.6), vectors[:10]])
     sizes = [2, 7, 64, 90]
     found = NestedSearch(vectors, labels, ids, sizes).search(queries, 9)
     for size, near in zip(sizes, found, strict=True):
@@ -44,10 +43,6 @@ def test_each_part_is_found_as_if_it_were_alone(
         ([9, 80], "the last size is 80, and there are 90 rows"),
     ],
 )
-def test_sizes_that_do_not_fit_are_refused(
-    bank: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.str_]],
-    sizes: list[int],
-    said: str,
-) -> None:
+def test_sizes_that_do_not_fit_are_refused(bank: Bank, sizes: list[int], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         NestedSearch(*bank, sizes)
