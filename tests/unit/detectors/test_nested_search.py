@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from tests.unit.detectors.search_cases import cone, names
 from ufd_ray.detectors import NeighborSearch, NestedSearch
 
-
 Bank = tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.str_]]
 RNG = np.random.default_rng(5)
 

@@ -13,7 +13,6 @@ from tests.unit.pipeline.test_detecting import DIM, rows
 from ufd_ray.detectors import Probe
 from ufd_ray.images import Form
 from ufd_ray.pipeline import detecting
-from ufd_ray.pipeline.sweeping import forms
 from ufd_ray.pipeline.sweeping.forms import (
     FORM_SCORES,
     DetectForms,
@@ -27,8 +26,7 @@ from ufd_ray.storage import embedding_column
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> DetectForms:
-    for module in (detecting, forms):
-        monkeypatch.setattr(module, "this_node", lambda: (torch.get_num_threads(), 0.0))
+    monkeypatch.setattr(detecting, "this_node", lambda: (torch.get_num_threads(), 0.0))
     detector = {
         "probe": Probe(np.full(DIM, 2, np.float32), np.float32(0)),
         "calibration": None,
