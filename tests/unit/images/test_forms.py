@@ -51,7 +51,8 @@ def test_forms_are_those_of_whole_images_done_by_hand(
 ) -> None:
     for image in (picture(*sides), Image.fromarray(slope(sides[1], sides[0]))):
         made = make_forms(image, (*FORMS, BOTH), mode=mode, size=SIZE)
-        assert (made.shape, made.dtype) == ((len(FORMS) + 1, SIZE, SIZE, 3), np.uint8)
+        assert made.shape == (len(FORMS) + 1, SIZE, SIZE, 3)
+        assert made.dtype == np.uint8
         for one, form in zip(made, (*FORMS, BOTH), strict=True):
             assert np.array_equal(one, by_hand(image, form, mode, SIZE)), form
 

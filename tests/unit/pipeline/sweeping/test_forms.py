@@ -13,8 +13,8 @@ from tests.unit.pipeline.test_detecting import DIM, rows
 from ufd_ray.detectors import Probe
 from ufd_ray.images import Form
 from ufd_ray.pipeline import detecting
+from ufd_ray.pipeline.evaluating.scores import FORM_SCORES
 from ufd_ray.pipeline.sweeping.forms import (
-    FORM_SCORES,
     DetectForms,
     SweptForm,
     scores_of_forms,
