@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,16 @@ FOLDERS = {
 SETS = {"progan": "progan", "sitd": "sitd", "dalle": "laion"}
 KS = (1, 3, 5, 9)
 FILES = {"evaluation.json", "metrics.csv", "metrics.parquet", "rejects.parquet", "scores.parquet"}
+DRAWN = ("probe_score", "nn_margin", "nn_vote_k9")
+FIGURES = {
+    f"figures/{name}.{kind}"
+    for name in (
+        *("precision-recall", "roc", "t-sne", "spectra-of-mean", "mean-of-spectra"),
+        *(f"scores-{detector}" for detector in DRAWN),
+        *(f"reliability-{detector}" for detector in DRAWN if detector != "nn_margin"),
+    )
+    for kind in ("svg", "png")
+}
 
 
 @dataclass(frozen=True)
@@ -205,10 +216,34 @@ def test_tables_have_the_papers_figures_beside_ours(evaluated: Evaluated) -> Non
 
 
 def test_nothing_else_is_left(evaluated: Evaluated) -> None:
-    assert read_folder(evaluated.root / "out").keys() == {*FILES, "tables.md"}
-    named = {file["name"] for file in evaluated.json["files"]}
-    assert named == {*FILES, "tables.md"} - {"evaluation.json"}
-    assert {path.name for path in (evaluated.root / "out").iterdir()} == {*FILES, "tables.md"}
+    files = {*FILES, "tables.md"}
+    found = read_folder(evaluated.root / "out")
+    assert found.keys() == files | FIGURES
+    named = {file["name"]: file["sha256"] for file in evaluated.json["files"]}
+    assert named == {
+        name: hashlib.sha256(data).hexdigest()
+        for name, data in found.items()
+        if name != "evaluation.json"
+    }
+    assert {path.name for path in (evaluated.root / "out").iterdir()} == files | {"figures"}
+
+
+def test_figures_are_of_what_was_seen(evaluated: Evaluated) -> None:
+    found = evaluated.json["figures"]
+    assert (found["detectors"], found["sets"]) == ([*DRAWN], [*SETS])
+    # Every image of these sets, for there are few; the bank has 12.
+    drawn = {"seen_real": 6, "seen_fake": 6, "unseen_real": 13, "unseen_fake": 11}
+    assert found["t-sne"]["images"] == drawn
+    assert found["spectra"] == {
+        **{"size": 160, "median_side": 3, "too_small": 0, "failed": 1},
+        "images": {
+            "progan": {"real": 4, "fake": 4},
+            "sitd": {"real": 4, "fake": 4},
+            "laion": {"real": 5},
+            "dalle": {"fake": 3},
+        },
+    }
+    assert found["left_out"] == {}
 
 
 @pytest.mark.usefixtures("nothing_starts")
@@ -249,7 +284,7 @@ def planted(evaluated: Evaluated) -> tuple[str, ...]:
     for number in range(2):
         smooth(number).resize((99, 200)).save(folder / "set/1_fake" / f"small{number}.png")
     flags = (f"--input={folder}", f"--probe={evaluated.root / 'probe'}", "--batch-size=8")
-    return (*flags, "--max-error-rate=0.1")
+    return (*flags, "--max-error-rate=0.1", "--no-figures")
 
 
 def test_sets_whose_files_tell_are_warned_of(

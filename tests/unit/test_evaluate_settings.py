@@ -72,6 +72,7 @@ def test_votes_are_counted_once_and_in_order() -> None:
         (["--seed", "1"], False),
         (["--limit", "9"], False),
         (["--no-bias-check"], False),
+        (["--no-figures"], False),
         (["--align"], False),
         (["--sweep-jpeg"], False),
         (["--sweep-preprocess"], False),

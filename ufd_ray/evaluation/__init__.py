@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ufd_ray.evaluation.curves import precision_recall_line, roc_line
+from ufd_ray.evaluation.embedding_map import FEWEST_POINTS, MapSettings, embedding_map
 from ufd_ray.evaluation.held_out import Settled, settle
 from ufd_ray.evaluation.intervals import (
     Interval,
@@ -21,13 +23,16 @@ from ufd_ray.evaluation.metrics import (
 )
 from ufd_ray.evaluation.paper.tables import tables_text
 from ufd_ray.evaluation.ranking import oracle_threshold, roc_auc, tpr_at_fpr
+from ufd_ray.evaluation.score_bins import count_scores, reliability_bins, score_edges
 from ufd_ray.evaluation.set_names import SetNames
 from ufd_ray.evaluation.set_plan import SetPlan, plan_sets
 
 __all__ = [
+    "FEWEST_POINTS",
     "Accuracy",
     "Figure",
     "Interval",
+    "MapSettings",
     "Row",
     "ScoreColumn",
     "SetNames",
@@ -39,6 +44,8 @@ __all__ = [
     "average_precision_interval",
     "balanced_accuracy_interval",
     "brier_score",
+    "count_scores",
+    "embedding_map",
     "expected_calibration_error",
     "group_members",
     "judge",
@@ -46,7 +53,11 @@ __all__ = [
     "mean_rows",
     "oracle_threshold",
     "plan_sets",
+    "precision_recall_line",
+    "reliability_bins",
     "roc_auc",
+    "roc_line",
+    "score_edges",
     "settle",
     "tables_text",
     "tpr_at_fpr",

@@ -5,6 +5,7 @@ from ufd_ray.images.cropping import to_pixels
 from ufd_ray.images.decoding import FORMATS, decode
 from ufd_ray.images.forms import Form
 from ufd_ray.images.sandbox import DecodeLimits, Sandbox, shared_sandbox
+from ufd_ray.images.spectra import SpectrumSums
 from ufd_ray.images.traits import SAMPLINGS, FileTraits
 from ufd_ray.images.view_draws import view_key
 from ufd_ray.images.views import Views
@@ -19,6 +20,7 @@ __all__ = [
     "FileTraits",
     "Form",
     "Sandbox",
+    "SpectrumSums",
     "Views",
     "decode",
     "shared_sandbox",

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import torch
 
@@ -16,12 +17,15 @@ from ufd_ray.pipeline.cluster import this_node
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import put, put_errors
 from ufd_ray.pipeline.searching import OpenSearch
-from ufd_ray.schema import SCORES
+from ufd_ray.schema import POSITION, SCORES
 from ufd_ray.storage import embedding_column, embedding_matrix
+
+Keep = bool | npt.NDArray[np.int64]
+"""Whether embeddings stay in the rows: of all, of none, or of those at these positions."""
 
 
 def for_stage(
-    detectors: Detectors, keep_embeddings: bool, search: OpenSearch | None
+    detectors: Detectors, keep_embeddings: Keep, search: OpenSearch | None
 ) -> dict[str, Any]:
     """What `DetectGenerated` takes."""
     return {
@@ -37,7 +41,8 @@ class DetectGenerated:
     Args:
         search: the open search in a bank; None: no neighbours.
         detector: what `Detector` takes but for what is searched (`Detectors.arguments`).
-        keep_embeddings: leave the column `embedding` in the rows.
+        keep_embeddings: whether the column `embedding` is left in the rows; of the positions that
+            are not named, it is null.
         tally: where times are reported; None: nowhere.
 
     Raises:
@@ -49,7 +54,7 @@ class DetectGenerated:
         *,
         search: OpenSearch | None,
         detector: dict[str, Any],
-        keep_embeddings: bool = False,
+        keep_embeddings: Keep = False,
         tally: Any = None,
     ) -> None:
         self._num_threads = this_node()[0]  # of which Ray would give one
@@ -85,7 +90,7 @@ class DetectGenerated:
 
 
 def detect_rows(
-    rows: Any, detector: Detector, evidence: Any, keep_embeddings: bool, tally: Any = None
+    rows: Any, detector: Detector, evidence: Any, keep_embeddings: Keep, tally: Any = None
 ) -> Any:
     """Score a batch; arguments and result as for `DetectGenerated`.
 
@@ -93,7 +98,7 @@ def detect_rows(
         rows: `pa.Table` with `embedding`.
         detector: what decides.
         evidence: `pa.Table`, what is told of the bank's rows; None: there is no bank.
-        keep_embeddings: leave the column `embedding` in the rows.
+        keep_embeddings: whether the column `embedding` is left in the rows.
         tally: where times are reported; None: nowhere.
     """
     valid = np.asarray(rows["embedding"].is_valid())
@@ -116,4 +121,9 @@ def detect_rows(
     rows = put(rows, "duplicate_of", [None] * len(rows))
     own = ["position", *(field.name for field in SCORES)]
     further = [n for n in rows.column_names if n not in own and n != "embedding"]
-    return rows.select([*own, *further, *(["embedding"] * keep_embeddings)])
+    if isinstance(keep_embeddings, bool):
+        return rows.select([*own, *further, *(["embedding"] * keep_embeddings)])
+    chosen = np.isin(np.asarray(rows[POSITION.name]), keep_embeddings)
+    others_null = pa.array(np.arange(len(rows)), mask=~chosen)
+    embedding = rows["embedding"].combine_chunks().take(others_null)
+    return rows.select([*own, *further]).append_column("embedding", embedding)

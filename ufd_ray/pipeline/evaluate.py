@@ -12,7 +12,9 @@ from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.evaluating.listed_sets import ListedSets
 from ufd_ray.pipeline.evaluating.publishing import DOCUMENT, publish
+from ufd_ray.pipeline.evaluating.sampled import SampledImages
 from ufd_ray.pipeline.evaluating.scoring import Judged, score_images
+from ufd_ray.pipeline.evaluating.spectra import mean_spectra
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.searching import Encoding, choose_search_device
@@ -55,7 +57,8 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
         return earlier
     check_writable(settings.output, storage)
     storage = replace(storage, patient=True)
-    encoder, sets = detectors.encoder, ListedSets(settings.input)
+    sampled = SampledImages(settings.seed) if settings.figures else None
+    encoder, sets = detectors.encoder, ListedSets(settings.input, sampled)
     with our_errors_only():
         cluster = join_cluster()
         spec = EncoderSpec(encoder.arch, encoder.weights)
@@ -75,13 +78,18 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
             listed = list_inputs(settings, manifest, storage, labelled=True, sets=sets)
             sets.tell()
             with work_begun():
-                embedded = Embedded(parts, manifest, listed.num_images, storage)
-                score_images(judged, cluster, embedded)
+                kept = sampled.of_classes(sets.plan) if sampled else None
+                num_images = listed.num_images
+                embedded = Embedded(parts, manifest, num_images, storage)
+                flow = score_images(judged, cluster, embedded, kept)
                 rows = Parts(parts, manifest, storage)
-                rows.check_accounts(listed.num_images)
+                rows.check_accounts(num_images)
+                spectra = None
+                if sampled:
+                    spectra = mean_spectra(flow, manifest, sampled.of_sets(sets.plan), num_images)
                 swept = sweep(sweeps, judged, cluster, embedded, scratch)
-                tables = rows.ranges(listed.num_images, _ROWS_AT_ONCE)
-                return publish(judged, tables, fingerprint, swept)
+                tables = rows.ranges(num_images, _ROWS_AT_ONCE)
+                return publish(judged, tables, fingerprint, spectra, swept, kept)
         finally:
             tidy_up(scratch, storage)
 

@@ -90,15 +90,15 @@ class Flow:
         wanted = self.bank or self.inspection
         return max(1, num_images // (wanted.num_pictures if wanted else 1))
 
-    def embed(self, rows: Any, kept: Any = None) -> Any:
-        """Rows → rows with embeddings; those that are `kept` (`find_kept`) are not made again."""
+    def decode(self, rows: Any) -> Any:
+        """Rows → rows with pixels."""
         rows = rows.map_batches(
             partial(fetch_images, storage=self.storage, limits=self.limits, tally=self.tally),
             batch_size=self._bounded(_FILES_IN_MEMORY),
             num_cpus=LIGHT,
             **_ARROW,
         )
-        rows = rows.map_batches(
+        return rows.map_batches(
             partial(
                 decode_images,
                 mode=self.encoder.preprocess,
@@ -112,9 +112,12 @@ class Flow:
             num_cpus=LIGHT,
             **_ARROW,
         )
+
+    def embed(self, rows: Any, kept: Any = None) -> Any:
+        """Rows → rows with embeddings; those that are `kept` (`find_kept`) are not made again."""
         on_cpu = self.plan.device == "cpu"
         keeping = {"runtime_env": {"env_vars": KEEPING_MEMORY}} if on_cpu else {}
-        return rows.map_batches(
+        return self.decode(rows).map_batches(
             EncodeImages,
             fn_constructor_args=(
                 self.plan,

@@ -33,12 +33,18 @@ class EvaluateSettings(SweepSettings, SearchSettings, ImageSettings):
         [1, 3, 5, 9], description="numbers of neighbours that vote, each a detector; repeatable"
     )
     seed: int = Field(
-        0, ge=0, lt=2**63, description="draws for the intervals of average precisions"
+        0,
+        ge=0,
+        lt=2**63,
+        description="draws for the intervals of average precisions, and images for figures",
     )
     bias_check: bool = Field(
         True,
         description="warn of sets whose real images and fakes differ in format, size, quality or"
         " metadata",
+    )
+    figures: bool = Field(
+        True, description="draw curves, histograms, a map of embeddings and spectra as well"
     )
     align: bool = Field(
         False,

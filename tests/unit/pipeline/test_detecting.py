@@ -70,6 +70,16 @@ def test_an_embedding_too_large_for_the_probe_is_one_error_row(stage: DetectGene
     assert found.column_names == names
 
 
+def test_embeddings_stay_where_they_are_asked_for(stage: DetectGenerated) -> None:
+    stage._keep_embeddings = np.array([0, 2, 3, 99])
+    embeddings = np.arange(5, dtype=np.float32)[:, None] + np.ones((1, DIM), np.float32)
+    found = stage(rows(embeddings, [False, False, True, False, False]))
+    kept = found["embedding"].to_pylist()
+    assert kept == [[1] * DIM, None, None, [4] * DIM, None]
+    assert found["embedding"].type == pa.list_(pa.float32(), DIM)
+    assert found["status"].to_pylist().count("scored") == 4
+
+
 def test_no_row_at_all_is_sound(stage: DetectGenerated) -> None:
     found = stage(rows(np.zeros((2, DIM), np.float32), [True, True]))
     assert found["status"].to_pylist() == ["error", "error"]

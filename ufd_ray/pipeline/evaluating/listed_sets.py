@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from ufd_ray.errors import SettingsError
-from ufd_ray.evaluation import SetNames, plan_sets
+from ufd_ray.evaluation import SetNames, SetPlan, plan_sets
 from ufd_ray.evaluation.means import GROUP
 from ufd_ray.pipeline.banking.labelled import require_labels
+
+if TYPE_CHECKING:
+    from ufd_ray.pipeline.evaluating.sampled import SampledImages
 
 TEST_SET = "test_set"
 """The further column that carries the name from the listing to the scores."""
@@ -23,10 +26,12 @@ class ListedSets:
 
     Args:
         inputs: what `--input` names.
+        sampled: draws images for figures as they pass; None: there are to be no figures.
     """
 
-    def __init__(self, inputs: Sequence[str]) -> None:
+    def __init__(self, inputs: Sequence[str], sampled: SampledImages | None = None) -> None:
         self._names = SetNames(inputs)
+        self._sampled = sampled
         self._counts: Counter[tuple[str, int]] = Counter()
 
     def named(self, tables: Iterable[Any]) -> Iterator[Any]:
@@ -66,8 +71,10 @@ class ListedSets:
             require_labels(table, "--input")
             pairs = zip(table[TEST_SET].to_pylist(), table["label"].to_pylist(), strict=True)
             self._counts.update(pairs)
+            if self._sampled is not None:
+                self._sampled.take(table)
             yield table
-        plan = plan_sets(self._counts)
+        plan = self.plan
         if plan.left_out and not plan.reals_of:
             told = [f"{name}: {why}" for name, why in plan.left_out.items()]
             more = ["…"] if len(told) > _NUM_NAMED else []
@@ -77,9 +84,14 @@ class ListedSets:
                 " folder of each, or a manifest whose `source` is that of both"
             )
 
+    @property
+    def plan(self) -> SetPlan:
+        """What is judged of what was listed so far."""
+        return plan_sets(self._counts)
+
     def tell(self) -> None:
         """Say what is judged of what was listed, and what is left out."""
-        plan = plan_sets(self._counts)
+        plan = self.plan
         for name, why in plan.left_out.items():
             print(f"set {name} is left out: {why}")
         print(f"{len(plan.reals_of):,} test sets: {', '.join(plan.reals_of)}")

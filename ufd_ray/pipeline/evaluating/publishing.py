@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ufd_ray import __version__
 from ufd_ray.errors import UfdError
@@ -23,20 +24,27 @@ from ufd_ray.pipeline.evaluating.account import (
     names_and_labels,
 )
 from ufd_ray.pipeline.evaluating.bias import guard_sets
+from ufd_ray.pipeline.evaluating.figures import draw_figures
 from ufd_ray.pipeline.evaluating.scores import collect, score_columns
 from ufd_ray.pipeline.evaluating.scoring import Judged
-from ufd_ray.pipeline.evaluating.writing import write_files
+from ufd_ray.pipeline.evaluating.spectra import Spectra
+from ufd_ray.pipeline.evaluating.writing import write_figures, write_files
 from ufd_ray.pipeline.sweeping.settings_of_sweeps import Swept, Unswept, settings_of_sweeps
-from ufd_ray.pipeline.sweeping.writing import describe_sweeps
+from ufd_ray.pipeline.sweeping.writing import describe_sweeps, sweep_drawings, write_sweeps
 from ufd_ray.schema import REAL
 from ufd_ray.storage import utc_now, write_document
 
 DOCUMENT = "evaluation.json"
-_VERSIONS = ("torch", "pillow", "numpy", "scikit-learn")
+_VERSIONS = ("torch", "pillow", "numpy", "scikit-learn", "matplotlib")
 
 
 def publish(
-    judged: Judged, tables: Iterable[Any], fingerprint: dict[str, Any], swept: Swept | None = None
+    judged: Judged,
+    tables: Iterable[Any],
+    fingerprint: dict[str, Any],
+    spectra: Spectra | None = None,
+    swept: Swept | None = None,
+    drawn: npt.NDArray[np.int64] | None = None,
 ) -> Outcome:
     """Judge all sets, write all files, and say what came out.
 
@@ -44,7 +52,9 @@ def publish(
         judged: what is evaluated.
         tables: `pa.Table`s of the flow's rows, in order; one at least.
         fingerprint: all that decides the figures.
+        spectra: of some images of each set, to be drawn; None: nobody looked.
         swept: what was varied beside the flow; None: nothing was.
+        drawn: positions of the images whose embeddings are drawn; None: of all that have one.
 
     Raises:
         UfdError: no set has scored images of both classes, the bank has images of one class alone,
@@ -52,7 +62,8 @@ def publish(
     """
     settings, detectors = judged.settings, judged.detectors
     columns = score_columns(detectors, settings.ks)
-    collected = collect(tables, columns, settings.ks[-1] if detectors.bank else 0)
+    k = settings.ks[-1] if detectors.bank else 0
+    collected = collect(tables, columns, k, drawn)
     names, labels = names_and_labels(collected)
     sets = _plan(names, labels, collected.failed)
     if not sets.reals_of:
@@ -77,6 +88,13 @@ def publish(
     files = write_files(
         settings.output, rows, columns, collected, sets.left_out, guard, judged.storage, sweeps
     )
+    if sweeps:
+        files += write_sweeps(settings.output, sweeps, judged.storage)
+    figures = None
+    if settings.figures:
+        figures = draw_figures(judged, sets, collected, scores, columns, spectra)
+        drawings = figures.drawings | sweep_drawings(sweeps)
+        files += write_figures(settings.output, drawings, judged.storage)
     counts = count_images(sets, collected)
     over = counts["failed"] / counts["images"] > settings.max_error_rate
     outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
@@ -91,6 +109,7 @@ def publish(
         "groups": describe_groups(sets),
         "alignment": asdict(alignment) if (alignment := judged.alignment) else None,
         "format_bias": guard.to_dict() if guard else None,
+        "figures": figures.facts if figures else None,
         "sweeps": describe_sweeps(sweeps),
         "files": files,
         "settings": settings.model_dump(mode="json"),

@@ -16,7 +16,7 @@ from ufd_ray.detectors import ONE_AND_THE_SAME
 from ufd_ray.evaluation import ScoreColumn
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
-from ufd_ray.schema import EVALUATED, FAKE, REJECTS
+from ufd_ray.schema import EVALUATED, FAKE, POSITION, REJECTS
 
 _TRAITS = ("traits", "aligned_traits")
 FORM_SCORES = "form_scores"
@@ -36,6 +36,8 @@ class Collected:
         failed: how many of them each set has.
         traits: `pa.Table` of the n images' `content_hash` and columns of `TRAITS`; without columns
             where none were asked for.
+        kept: `pa.Table` of `label` and `embedding` of those whose embedding was kept, for figures;
+            without rows where none was.
         forms: `FORM_SCORES` of the n images; None: there are none.
     """
 
@@ -44,6 +46,7 @@ class Collected:
     rejected: Any
     failed: Counter[str]
     traits: Any
+    kept: Any
     forms: Any = None
 
 
@@ -67,18 +70,24 @@ def score_columns(detectors: Detectors, ks: Sequence[int]) -> list[ScoreColumn]:
     return columns
 
 
-def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Collected:
+def collect(
+    tables: Iterable[Any],
+    columns: Sequence[ScoreColumn],
+    k: int,
+    drawn: npt.NDArray[np.int64] | None = None,
+) -> Collected:
     """Gather the rows of a flow.
 
     Args:
         tables: `pa.Table`s of `SCORES` with `TEST_SET` and `label`, in order; one at least.
         columns: the detectors.
         k: neighbours that each image has; 0: nothing was searched.
+        drawn: positions of the images whose embeddings are kept; None: of all that have one.
     """
     schema = pa.schema([*EVALUATED, *(pa.field(c.name, pa.float32()) for c in columns)])
     rejects = pa.schema(REJECTS)
     scores, in_bank, rejected, failed = [], [], [], Counter[str]()
-    traits, forms = [], []
+    traits, kept, forms = [], [], []
     for rows in tables:
         scored = pc.equal(rows["status"], "scored")
         bad, good = rows.filter(pc.invert(scored)), rows.filter(scored)
@@ -90,6 +99,11 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         scores.append(table.select(schema.names).cast(schema))
         seen = [name for name in _TRAITS if name in good.column_names]
         traits.append(good.select(["content_hash", *seen] if seen else []))
+        if "embedding" in good.column_names:
+            few = good.filter(good["embedding"].is_valid())
+            if drawn is not None:
+                few = few.filter(pc.is_in(few[POSITION.name], pa.array(drawn)))
+            kept.append(few.select(["label", "embedding"]))
         if FORM_SCORES in good.column_names:
             forms.append(good[FORM_SCORES])
         similarity = _of_neighbors(good, "similarity", k)
@@ -100,6 +114,7 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         pa.concat_tables(rejected),
         failed,
         pa.concat_tables(traits),
+        pa.concat_tables(kept).combine_chunks() if kept else pa.table({}),
         _joined(forms) if forms else None,
     )
 

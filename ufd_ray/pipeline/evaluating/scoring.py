@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from ufd_ray.encoders import DeviceChoice, EncoderIdentity
 from ufd_ray.images import Alignment
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster
-from ufd_ray.pipeline.detecting import for_stage
+from ufd_ray.pipeline.detecting import Keep, for_stage
 from ufd_ray.pipeline.encoding import EncoderPlan
-from ufd_ray.pipeline.flow import make_flow
+from ufd_ray.pipeline.flow import Flow, make_flow
 from ufd_ray.pipeline.progress import progress_lines, start_tally
 from ufd_ray.pipeline.reading import Inspection
 from ufd_ray.pipeline.searching import OpenSearch, open_search, plan_on
@@ -55,16 +58,25 @@ class Judged:
         return swept_forms(self.settings, self.detectors.encoder.preprocess)
 
 
-def score_images(judged: Judged, cluster: Cluster, embedded: Embedded) -> None:
+def score_images(
+    judged: Judged,
+    cluster: Cluster,
+    embedded: Embedded,
+    kept: npt.NDArray[np.int64] | None = None,
+) -> Flow:
     """Append a row with `SCORES` for every image of a manifest to Parquet files.
 
-    Their embeddings are among them where something is swept beside this flow; where forms of the
-    images are, `FORM_SCORES`.
+    All embeddings stay in their rows where something is swept beside this flow; where forms of the
+    images are, there are `FORM_SCORES`.
 
     Args:
         judged: by which detectors.
         cluster: as it was.
         embedded: where the manifest lies, and the rows are to go.
+        kept: positions of the images whose embeddings stay in their rows; None: of none.
+
+    Returns:
+        The flow, for those who want to see some of the images once more.
 
     Raises:
         UfdError: workers cannot be had, the bank cannot be searched, or parts not be written.
@@ -84,7 +96,9 @@ def score_images(judged: Judged, cluster: Cluster, embedded: Embedded) -> None:
         tally,
         inspection=inspection,
     )
-    keep = bool(settings.sweep_train_size or settings.compare_bank)
+    keep: Keep = False if kept is None else kept
+    if settings.sweep_train_size or settings.compare_bank:
+        keep = True
     lines = progress_lines(tally, "detect", embedded.num_images, settings.progress_s)
     with lines, _search(judged, cluster) as search:
         rows = flow.embed(flow.read(embedded.manifest))
@@ -94,6 +108,7 @@ def score_images(judged: Judged, cluster: Cluster, embedded: Embedded) -> None:
         else:
             rows = flow.detect(rows, arguments)
         flow.append(rows, embedded.parts)
+    return flow
 
 
 def embed_images(

@@ -13,7 +13,7 @@ from ufd_ray.evaluation.sweeps import Sweep, sweep_lines
 from ufd_ray.pipeline.evaluating.bias import Guard
 from ufd_ray.pipeline.evaluating.files import write_bytes, write_csv
 from ufd_ray.pipeline.evaluating.scores import Collected
-from ufd_ray.pipeline.sweeping.writing import write_sweeps
+from ufd_ray.report.figures import Drawing
 from ufd_ray.schema import METRICS
 from ufd_ray.storage import StorageOptions, write_table
 
@@ -28,7 +28,7 @@ def write_files(
     storage: StorageOptions,
     sweeps: Sequence[Sweep] = (),
 ) -> list[dict[str, Any]]:
-    """Write all files but `evaluation.json`.
+    """Write figures, scores and rejects.
 
     Args:
         root: URI of the evaluation.
@@ -38,7 +38,7 @@ def write_files(
         left_out: sets without figures → the reason.
         guard: what their files tell; None: nobody asked.
         storage: how it is reached.
-        sweeps: what was varied.
+        sweeps: what was varied, for `tables.md`.
 
     Returns:
         Of each file what `evaluation.json` says of it.
@@ -59,6 +59,22 @@ def write_files(
         write_csv(root, "metrics.csv", metrics, storage),
         write_bytes(root, "tables.md", text.encode("utf-8", "backslashreplace"), 0, storage),
     ]
-    if sweeps:
-        files += write_sweeps(root, sweeps, storage)
     return [file.to_dict() for file in files]
+
+
+def write_figures(
+    root: str, drawings: Mapping[str, Drawing], storage: StorageOptions
+) -> list[dict[str, Any]]:
+    """Write `figures/NAME.svg` and `figures/NAME.png`; the rest as of `write_files`.
+
+    Args:
+        root: URI of the evaluation.
+        drawings: by name.
+        storage: how it is reached.
+    """
+    kinds = {
+        f"figures/{name}.{kind}": data
+        for name, drawing in drawings.items()
+        for kind, data in (("svg", drawing.svg), ("png", drawing.png))
+    }
+    return [write_bytes(root, name, kinds[name], 0, storage).to_dict() for name in sorted(kinds)]

@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from ufd_ray.evaluation.judging import ACCURACY, AVERAGE_PRECISION
 from ufd_ray.evaluation.sweeps import KINDS, Sweep, mean_figures
-from ufd_ray.pipeline.evaluating.files import write_bytes, write_csv
-from ufd_ray.report.figures import sweep_figure
+from ufd_ray.pipeline.evaluating.files import write_csv
+from ufd_ray.report.figures import Drawing, sweep_figure
 from ufd_ray.schema import SWEEPS
-from ufd_ray.storage import PublishedFile, StorageOptions, write_table
+from ufd_ray.storage import StorageOptions, write_table
 
 _DRAWN = {
     "": (AVERAGE_PRECISION, "mean average precision, %"),
@@ -24,13 +24,16 @@ _DRAWN = {
 
 def write_sweeps(
     root: str, sweeps: Sequence[Sweep], storage: StorageOptions
-) -> list[PublishedFile]:
-    """Write `sweeps.parquet`, `sweeps.csv`, and the figures of each sweep.
+) -> list[dict[str, Any]]:
+    """Write `sweeps.parquet` and `sweeps.csv`.
 
     Args:
         root: URI of the evaluation.
         sweeps: judged.
         storage: how it is reached.
+
+    Returns:
+        Of each file what `evaluation.json` says of it.
 
     Raises:
         StorageError: a file cannot be written.
@@ -41,16 +44,23 @@ def write_sweeps(
         write_table(root, "sweeps.parquet", table, storage),
         write_csv(root, "sweeps.csv", table, storage),
     ]
+    return [file.to_dict() for file in files]
+
+
+def sweep_drawings(sweeps: Sequence[Sweep]) -> dict[str, Drawing]:
+    """Name of a file, without its ending → the means over all sets at each setting.
+
+    Where no set can be judged by what all settings scored, which its section says, there is none.
+    """
+    drawings = {}
     for sweep in sweeps:
+        kind = KINDS[sweep.name]
         for end, (metric, label) in _DRAWN.items():
-            series = mean_figures(sweep, metric)
-            if not series:
-                continue  # no set can be judged by what all settings scored; its section says so
-            kind, name = KINDS[sweep.name], f"figures/sweep-{sweep.name}{end}"
-            drawing = sweep_figure(kind.title, kind.axis, sweep.settings, series, label)
-            files.append(write_bytes(root, f"{name}.svg", drawing.svg, 0, storage))
-            files.append(write_bytes(root, f"{name}.png", drawing.png, 0, storage))
-    return files
+            if series := mean_figures(sweep, metric):
+                drawings[f"sweep-{sweep.name}{end}"] = sweep_figure(
+                    kind.title, kind.axis, sweep.settings, series, label
+                )
+    return drawings
 
 
 def describe_sweeps(sweeps: Sequence[Sweep]) -> dict[str, Any]:

@@ -69,8 +69,12 @@ def draw(inches: tuple[float, float], paint: Callable[[Any], None]) -> Drawing:
         figure = Figure(figsize=inches, layout="constrained", dpi=_PIXELS_PER_INCH)
         FigureCanvasAgg(figure)
         paint(figure)
+        figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
+        pixels = _saved(figure, "png")
+        figure.set_layout_engine("none")  # it has found every place: once is enough
+        vectors = _saved(figure, "svg")
         # The document type names a file on the web, which no reader of the figure needs.
-        return Drawing(_DOCUMENT_TYPE.sub(b"", _saved(figure, "svg"), 1), _saved(figure, "png"))
+        return Drawing(_DOCUMENT_TYPE.sub(b"", vectors, 1), pixels)
 
 
 @contextmanager

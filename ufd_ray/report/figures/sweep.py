@@ -57,4 +57,3 @@ def sweep_figure(
 
     width = max(_INCHES[0], 0.55 * len(settings) + 1.2) + _LEGEND_INCHES
     return draw((width, _INCHES[1]), paint)
-

@@ -12,6 +12,7 @@ import pytest
 from tests.unit.images.samples import encoded, picture
 from ufd_ray.errors import SettingsError
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET, ListedSets
+from ufd_ray.pipeline.evaluating.sampled import SampledImages
 from ufd_ray.pipeline.inputs import list_inputs, rehearse
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import StorageOptions
@@ -103,9 +104,11 @@ def test_what_cannot_be_judged_is_refused(rows: list[tuple[str, Any, str]], mess
 
 
 def test_the_dry_run_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    sets = ListedSets(["tests"])
+    sampled = SampledImages(0)
+    sets = ListedSets(["tests"], sampled)
     rehearse(settings(), "crop", 8, HERE, labelled=True, sets=sets)
     sets.tell()
+    assert len(sampled.of_sets(sets.plan)) == 8  # all but the half
     assert "set half is left out" in capsys.readouterr().out
     Path("tests/half/1_fake").rename("tests/half/odd")
     with pytest.raises(SettingsError, match="no label"):

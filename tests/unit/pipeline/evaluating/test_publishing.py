@@ -40,6 +40,7 @@ def judged(tmp_path: Path) -> Judged:
         bank=str(make_bank(tmp_path / "bank")),
         probe=str(make_probe(tmp_path / "probe")),
         ks=[1],
+        figures=False,
     )
     return Judged(settings, Detectors.read(settings.deciding, HERE), PLAN, None, HERE)
 
