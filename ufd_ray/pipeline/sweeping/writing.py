@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -71,8 +72,16 @@ def describe_sweeps(sweeps: Sequence[Sweep]) -> dict[str, Any]:
             "images": sweep.num_images,
             "left_out": list(sweep.left_out),
             "notes": sweep.notes,
-            "mean_average_precision": mean_figures(sweep, AVERAGE_PRECISION),
-            "mean_accuracy": mean_figures(sweep, ACCURACY),
+            "mean_average_precision": _told(mean_figures(sweep, AVERAGE_PRECISION)),
+            "mean_accuracy": _told(mean_figures(sweep, ACCURACY)),
         }
         for sweep in sweeps
+    }
+
+
+def _told(figures: Mapping[str, Sequence[float]]) -> dict[str, list[float | None]]:
+    """JSON has no NaN."""
+    return {
+        name: [None if math.isnan(value) else value for value in values]
+        for name, values in figures.items()
     }
