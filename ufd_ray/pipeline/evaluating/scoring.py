@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ufd_ray.encoders import DeviceChoice, EncoderIdentity
+from ufd_ray.encoders import DeviceChoice
 from ufd_ray.images import Alignment
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster
@@ -109,36 +109,6 @@ def score_images(
             rows = flow.detect(rows, arguments)
         flow.append(rows, embedded.parts)
     return flow
-
-
-def embed_images(
-    judged: Judged,
-    plan: EncoderPlan,
-    encoder: EncoderIdentity,
-    cluster: Cluster,
-    embedded: Embedded,
-) -> None:
-    """Append a row with the embedding of another encoder for every image of a manifest.
-
-    Args:
-        judged: what is evaluated: its images are made alike as there.
-        plan: how the encoder is loaded.
-        encoder: which.
-        cluster: as it was.
-        embedded: where the manifest lies, and the rows are to go.
-
-    Raises:
-        UfdError: workers cannot be had, or rows not be written.
-    """
-    settings, tally = judged.settings, start_tally()
-    placement = find_place(settings, plan.device, cluster)
-    print(placement)
-    inspection = Inspection(alignment=judged.alignment)
-    flow = make_flow(
-        settings, plan, encoder, placement, judged.storage, tally, inspection=inspection
-    )
-    with progress_lines(tally, "encode", embedded.num_images, settings.progress_s):
-        flow.append(flow.embed(flow.read(embedded.manifest)), embedded.parts)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import ray
 from ufd_ray.encoders import EncoderIdentity, EncoderSpec
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
-from ufd_ray.pipeline.evaluating.scoring import Judged, embed_images
+from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.sweeping.banks import (
     OtherBank,
     check_memory,
@@ -18,6 +18,7 @@ from ufd_ray.pipeline.sweeping.banks import (
     score_by_bank,
     share_embeddings,
 )
+from ufd_ray.pipeline.sweeping.embedding import embed_images
 from ufd_ray.pipeline.sweeping.scoring import Embedded
 from ufd_ray.pipeline.sweeping.settings_of_sweeps import Swept
 from ufd_ray.pipeline.sweeping.train_sizes import check_sizes, score_sizes
