@@ -21,8 +21,9 @@ def high_pass(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
     Returns:
         (height, width, 3), -255 … 255.
     """
-    blurred = np.asarray(Image.fromarray(pixels).filter(ImageFilter.MedianFilter(MEDIAN_SIDE)))
-    return pixels.astype(np.int16) - blurred
+    median = ImageFilter.MedianFilter(MEDIAN_SIDE)
+    blurred: npt.NDArray[np.uint8] = np.asarray(Image.fromarray(pixels).filter(median))
+    return np.subtract(pixels, blurred, dtype=np.int16)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _PIXELS_PER_INCH = 150
-_STYLE: dict[str, Any] = {
+_STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with the library: the same letters on every machine
     "font.size": 9,
     "axes.titlesize": 9,
@@ -29,6 +29,8 @@ _STYLE: dict[str, Any] = {
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
     "hatch.linewidth": 0.7,
+    "figure.constrained_layout.w_pad": 0.06,
+    "figure.constrained_layout.h_pad": 0.06,
     "text.parse_math": False,  # a stranger's name may have a $ in it
     "svg.fonttype": "path",  # needs no fonts where it is looked at
     "svg.hashsalt": "ufd-ray",  # ids are drawn by lot otherwise
@@ -69,7 +71,6 @@ def draw(inches: tuple[float, float], paint: Callable[[Any], None]) -> Drawing:
         figure = Figure(figsize=inches, layout="constrained", dpi=_PIXELS_PER_INCH)
         FigureCanvasAgg(figure)
         paint(figure)
-        figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
         pixels = _saved(figure, "png")
         figure.set_layout_engine("none")  # it has found every place: once is enough
         vectors = _saved(figure, "svg")
@@ -82,7 +83,8 @@ def _style() -> Iterator[None]:
     """The library's own settings and ours, whatever a file of the user's says."""
     from matplotlib import rc_context, rcParamsDefault
 
-    kept = {name: value for name, value in rcParamsDefault.items() if name != "backend"}
+    kept: dict[Any, Any] = dict(rcParamsDefault)
+    del kept["backend"]
     with rc_context({**kept, **_STYLE}):
         yield
 

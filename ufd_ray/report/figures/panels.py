@@ -12,14 +12,17 @@ from ufd_ray.report.figures.names import shown
 MOST_PANELS = 20
 """Test sets in one figure: the paper's 19 have room."""
 _LETTERS_PER_INCH = 14
-_TICKS = {1: 8, 2: 6, 3: 5, 5: 3}
+_COLUMNS = {1: 1, 2: 2, 3: 3, 4: 2, 5: 3, 6: 3, 7: 4, 8: 4}
+_PANELS = {1: (5.2, 3.6), 2: (3.3, 2.6), 3: (2.8, 2.3), 4: (2.3, 2.0), 5: (1.95, 1.75)}
+"""Width and height of a panel, inches, by panels in a row."""
+_TICKS = {1: 8, 2: 6, 3: 5, 4: 4, 5: 3}
 """Steps between ticks of the x axis, by panels in a row."""
 
 
 def panel_inches(num_panels: int) -> tuple[int, tuple[float, float]]:
     """How many panels stand in a row, and the size of the figure that holds them all, inches."""
-    columns = min(num_panels, 3 if num_panels <= 6 else 5)
-    width, height = {1: (5.2, 3.6), 2: (3.3, 2.6), 3: (2.8, 2.3), 5: (1.95, 1.75)}[columns]
+    columns = _COLUMNS.get(num_panels, 5)
+    width, height = _PANELS[columns]
     rows = math.ceil(num_panels / columns)
     return columns, (max(columns * width + 0.4, 5.6), rows * height + 1.1)
 

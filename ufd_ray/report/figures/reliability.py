@@ -13,7 +13,8 @@ from ufd_ray.report.figures.drawing import Drawing, draw
 from ufd_ray.report.figures.names import shown
 from ufd_ray.report.figures.panels import panel_grid, panel_inches, put_heading, put_legend
 
-_NAME_LETTERS = {1: 28, 2: 22, 3: 18, 5: 13}
+_NAME_LETTERS = {1: 28, 2: 28, 3: 26, 4: 24, 5: 20}
+"""Of a test set's name, by panels in a row."""
 
 
 @dataclass(frozen=True, eq=False)

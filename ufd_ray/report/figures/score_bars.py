@@ -58,7 +58,8 @@ def score_bars_figure(
                 linewidth=1.2,
             )
             line = axes.axvline(threshold, color="0.1", linestyle=":", linewidth=1.2)
-            axes.set_xlim(edges[0], edges[-1])
+            beyond = 0.01 * (edges[-1] - edges[0])
+            axes.set_xlim(edges[0] - beyond, edges[-1] + beyond)
         put_heading(figure, f"Scores of {detector}", about)
         put_legend(figure, {**handles, f"threshold {threshold:.4g}": line})
 
