@@ -15,9 +15,9 @@ from ufd_ray.pipeline.sweeping.banks import (
     OtherBank,
     check_memory,
     embedded_at,
-    score_by_bank,
     share_embeddings,
 )
+from ufd_ray.pipeline.sweeping.by_bank import score_by_bank
 from ufd_ray.pipeline.sweeping.embedding import embed_images
 from ufd_ray.pipeline.sweeping.scoring import Embedded
 from ufd_ray.pipeline.sweeping.settings_of_sweeps import Swept

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ufd_ray.evaluation import Row, ScoreColumn
 from ufd_ray.evaluation.sweeps import Setting
 from ufd_ray.pipeline.evaluating.scores import VOTE
-from ufd_ray.pipeline.sweeping.banks import ByBank
+from ufd_ray.pipeline.sweeping.by_bank import ByBank
 from ufd_ray.pipeline.sweeping.forms import SweptForm, scores_of_forms
 from ufd_ray.pipeline.sweeping.scoring import Scores
 from ufd_ray.settings import OWN

@@ -10,14 +10,14 @@ from tests.crawl.handmade import HERE, OTHER, TINY, make_bank
 from ufd_ray.detectors import fit_logistic, searchable
 from ufd_ray.errors import SettingsError
 from ufd_ray.pipeline.cluster import Cluster
-from ufd_ray.pipeline.sweeping import banks
+from ufd_ray.pipeline.sweeping import by_bank
 from ufd_ray.pipeline.sweeping.banks import (
     OtherBank,
     check_memory,
-    fit_on,
     read_others,
     share_embeddings,
 )
+from ufd_ray.pipeline.sweeping.by_bank import fit_on
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import read_searchable
 
@@ -48,7 +48,7 @@ def test_banks_of_one_encoder_share_embeddings(others: list[OtherBank]) -> None:
 def test_a_probe_is_that_of_the_recipe(
     others: list[OtherBank], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(banks, "this_node", lambda: (1, 0.0))
+    monkeypatch.setattr(by_bank, "this_node", lambda: (1, 0.0))
     bank = others[1].bank
     rows = searchable(read_searchable(bank, HERE))
     expected = fit_logistic(rows.embeddings, rows.labels, c=0.1).probe

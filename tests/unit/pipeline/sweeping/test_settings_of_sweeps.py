@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ufd_ray.evaluation import ScoreColumn
 from ufd_ray.images import Form
-from ufd_ray.pipeline.sweeping.banks import ByBank
+from ufd_ray.pipeline.sweeping.by_bank import ByBank
 from ufd_ray.pipeline.sweeping.forms import SweptForm
 from ufd_ray.pipeline.sweeping.settings_of_sweeps import Swept, Unswept, settings_of_sweeps
 
