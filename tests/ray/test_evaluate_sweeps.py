@@ -17,6 +17,7 @@ from PIL import Image
 
 from tests.crawl.handmade import HERE, make_bank, make_probe
 from tests.crawl.runs import Ended, run_here
+from tests.docs.pages import block
 from tests.ray.test_evaluate import smooth
 from tests.unit.images.samples import encoded
 from ufd_ray.detectors import (
@@ -92,16 +93,22 @@ def swept(
             (root / "tests" / name / f"{number}.png").write_bytes(encoded(image, "PNG"))
     (root / "tests/a/0_real/broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     bank = make_bank(root / "bank", first.identity, vectors=embed(first, seeds(100, 112)))
-    make_bank(root / "same", first.identity, vectors=embed(first, seeds(200, 210)))
-    make_bank(root / "other", second.identity, vectors=embed(second, seeds(100, 112)))
+    make_bank(root / "ldm", first.identity, vectors=embed(first, seeds(200, 210)))
+    make_bank(root / "rn50", second.identity, vectors=embed(second, seeds(100, 112)))
     probe = make_probe(root / "probe", first.identity, weight=0.1)
-    flags: tuple[str, ...] = (f"--input={root / 'tests'}", f"--bank={bank}", f"--probe={probe}")
-    flags += (f"--output={root / 'out'}", "--batch-size=8", "--no-bias-check", "--no-figures")
-    flags += tuple(f"--ks={k}" for k in KS)
-    flags += ("--sweep-jpeg", "--sweep-qualities=20", "--sweep-blur", "--sweep-sigmas=3")
-    flags += ("--sweep-preprocess", "--sweep-train-size=4", "--sweep-train-size=12")
-    flags += tuple(f"--compare-bank={name}={root / name}" for name in ("other", "same"))
-    flags += ("--max-error-rate=0.2",)
+    there = {
+        "s3://crawl/labelled": str(root / "tests"),
+        "s3://models/bank": str(bank),
+        "s3://models/probe": str(probe),
+        "s3://scores/evaluations/sweeps": str(root / "out"),
+        "ldm=s3://models/ldm": f"ldm={root / 'ldm'}",
+        "rn50=s3://models/rn50": f"rn50={root / 'rn50'}",
+        **{"100": "4", "400": "12"},
+    }
+    (command,) = block("docs/evaluation.md#sweeps").commands()
+    flags = tuple(there.get(word, word) for word in command[2:])
+    flags += ("--sweep-qualities=20", "--sweep-sigmas=3", *(f"--ks={k}" for k in KS))
+    flags += ("--batch-size=8", "--no-bias-check", "--no-figures", "--max-error-rate=0.2")
     return Swept(root, run_here(EvaluateSettings, evaluate, *flags), flags)
 
 
@@ -196,7 +203,7 @@ def test_fewer_training_images_are_judged_as_without_ray(
     check(swept.figures("train_size"), "4", images[1], scores)
 
 
-@pytest.mark.parametrize(("name", "number"), [("same", 0), ("other", 1)])
+@pytest.mark.parametrize(("name", "number"), [("ldm", 0), ("rn50", 1)])
 def test_other_banks_are_judged_as_without_ray(
     swept: Swept,
     images: tuple[list[Image.Image], npt.NDArray[np.int64]],
@@ -219,7 +226,7 @@ def test_sweeps_are_written_as_tables(swept: Swept) -> None:
         assert len(list(csv.DictReader(file))) == pq.read_metadata(out / "sweeps.parquet").num_rows
     document = json.loads((out / "evaluation.json").read_text())
     assert list(document["sweeps"]) == ["jpeg", "blur", "preprocess", "train_size", "bank"]
-    assert document["sweeps"]["bank"]["settings"] == ["own", "other", "same"]
+    assert document["sweeps"]["bank"]["settings"] == ["own", "ldm", "rn50"]
     named = {file["name"] for file in document["files"]}
     assert named == {path.name for path in out.iterdir()} - {"evaluation.json"}
     assert {"sweeps.parquet", "sweeps.csv"} <= named
@@ -233,8 +240,8 @@ def test_sweeps_are_written_as_tables(swept: Swept) -> None:
 def test_what_the_banks_hold_is_compared_wherever_they_lie(swept: Swept) -> None:
     again = run_here(EvaluateSettings, evaluate, *swept.flags)
     assert (again.status, again.out.count("made already")) == (0, 1)
-    others = [f for f in swept.flags if not f.startswith("--compare-bank=same")]
-    ended = run_here(EvaluateSettings, evaluate, *others, f"--compare-bank=same={swept.root}/bank")
+    others = [flag.replace(f"{swept.root}/ldm", f"{swept.root}/bank") for flag in swept.flags]
+    ended = run_here(EvaluateSettings, evaluate, *others)
     assert ended.status == 2
     assert "holds an evaluation with other settings: compared_banks was" in ended.err
 
