@@ -73,6 +73,9 @@ def draw(inches: tuple[float, float], paint: Callable[[Any], None]) -> Drawing:
         paint(figure)
         pixels = _saved(figure, "png")
         figure.set_layout_engine("none")  # it has found every place: once is enough
+        for axes in figure.axes:
+            for image in axes.images:
+                image.set_interpolation("none")  # as it is: who looks at vectors scales them
         vectors = _saved(figure, "svg")
         # The document type names a file on the web, which no reader of the figure needs.
         return Drawing(_DOCUMENT_TYPE.sub(b"", vectors, 1), pixels)

@@ -15,8 +15,8 @@ from ufd_ray.report.figures.panels import put_heading
 from ufd_ray.report.figures.styles import CLASS_WORDS
 
 _COLUMNS = 6
-_GREYS = 64
-"""As many as an eye tells apart on paper, and half the bytes of 256."""
+_GREYS = 32
+"""As many as an eye tells apart in noise, and half the bytes of 256."""
 _LOWEST, _HIGHEST = 1.0, 99.9
 
 
@@ -56,7 +56,7 @@ def spectra_figure(
 
 
 def _grey(magnitudes: NDArray[np.floating]) -> NDArray[np.float64]:
-    """0 … 1 in 64 steps, by the logarithm, between two percentiles of what is not zero."""
+    """0 … 1 in 32 steps, by the logarithm, between two percentiles of what is not zero."""
     there = magnitudes[magnitudes > 0]
     if not len(there):
         return np.zeros(magnitudes.shape)

@@ -69,6 +69,7 @@ def test_greys_are_those_of_the_logarithm() -> None:
     grey = _grey(10.0 ** np.arange(9.0).reshape(3, 3))
     assert (np.diff(grey.ravel()) > 0).all()
     assert (grey.min(), grey.max()) == (0, 1)
+    assert len(np.unique(_grey(np.random.default_rng(0).random((64, 64))))) == 32
     assert not _grey(np.zeros((2, 2))).any()
 
 
