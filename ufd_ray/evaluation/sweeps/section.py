@@ -29,10 +29,11 @@ def sweep_lines(sweep: Sweep) -> list[str]:
     """
     kind = KINDS[sweep.name]
     lines = [f"## {kind.title}", "", kind.about]
-    lines += [f"`{cell_text(name)}`: {note}" for name, note in sweep.notes.items()]
+    if sweep.notes:
+        lines += ["", *(f"- `{cell_text(name)}`: {note}" for name, note in sweep.notes.items())]
     if sweep.left_out:
         named = ", ".join(map(cell_text, sweep.left_out))
-        lines.append(f"Not judged here, for lack of images that all settings scored: {named}.")
+        lines += ["", f"Not judged here, for lack of images that all settings scored: {named}."]
     figures = {
         (row.detector, row.metric, row.setting, row.set): row.value
         for row in sweep.rows

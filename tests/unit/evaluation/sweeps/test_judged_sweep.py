@@ -84,7 +84,7 @@ def test_the_section_has_a_row_a_detector_and_setting() -> None:
     sweep = judged(setting("own", GOOD, note="encoder e"), setting("x", GOOD, VOTES), name="bank")
     lines = sweep_lines(sweep)
     assert lines[0] == f"## {KINDS['bank'].title}"
-    assert "`own`: encoder e" in lines
+    assert "- `own`: encoder e" in lines
     assert "| detector | bank | a | b\\|c | mean |" in lines
     assert lines.count("| probe | own | 100.00 | 100.00 | 100.00 |") == 2
     assert lines.count("| neighbours, vote of 3 | x | 100.00 | 100.00 | 100.00 |") == 2
