@@ -149,6 +149,13 @@ METRICS: tuple[Any, ...] = (
 )
 """Columns of an evaluation's `metrics.parquet`: a row for each figure."""
 
+SWEEPS: tuple[Any, ...] = (
+    pa.field("sweep", pa.string(), nullable=False),
+    pa.field("setting", pa.string(), nullable=False),
+    *METRICS,
+)
+"""Columns of its `sweeps.parquet`: a row for each figure at each setting of a sweep."""
+
 
 def bank_row(dim: int, dtype: str) -> Any:
     """Schema of a bank's shards.

@@ -26,6 +26,7 @@ NOT_RUN = {
 
 RUN_BY = {
     "docs/evidence.md#auditing-a-bank/3": "tests/ray/test_evidence.py",
+    "docs/evaluation.md#sweeps": "tests/ray/test_evaluate_sweeps.py",
     "docs/published-probe.md#three-commands": "tests/docs/test_published_probe.py",
     "docs/published-probe.md#other-labelled-images": "tests/docs/test_published_probe.py",
     "docs/scheduled-crawls.md#cron-and-a-standing-cluster/2": "tests/docs/test_nightly.py",

@@ -22,6 +22,26 @@ PLACES = ["--input", "/i", "--output", "/o"]
         (["--bank", "/b", "--align-quality", "95"], "--align-quality needs --align"),
         (["--bank", "/b", "--align", "--align-quality=0"], "--align-quality: Input should be"),
         (["--bank", "/b", "--ks", "1,3"], "--ks: Input should be a valid integer"),
+        (
+            ["--probe", "/p", "--sweep-train-size=2"],
+            "--sweep-train-size needs --bank, whose images",
+        ),
+        (["--bank", "/b", "--sweep-train-size=3"], "--sweep-train-size: expected an even number"),
+        (["--bank", "/b", "--sweep-sigmas=1"], "--sweep-sigmas needs --sweep-blur: without it"),
+        (["--bank", "/b", "--sweep-qualities=9"], "--sweep-qualities needs --sweep-jpeg"),
+        (["--bank", "/b", "--sweep-jpeg", "--sweep-qualities=0"], "--sweep-qualities: Input sh"),
+        (["--bank", "/b", "--sweep-blur", "--sweep-sigmas=21"], "--sweep-sigmas: Input should be"),
+        (["--bank", "/b", "--compare-bank", "/c"], "--compare-bank: expected NAME=URI"),
+        (["--bank", "/b", "--compare-bank", "a b=/c"], "--compare-bank: expected NAME=URI"),
+        (
+            ["--bank", "/b", "--compare-bank", "own=/c"],
+            "--compare-bank: own is what the evaluation",
+        ),
+        (["--bank", "/b", "--compare-bank", "c="], "--compare-bank: empty; expected a path or URI"),
+        (
+            ["--bank", "/b", "--compare-bank=c=/c", "--compare-bank=c=/d"],
+            "--compare-bank: two banks are called c; give each its own name",
+        ),
     ],
 )
 def test_one_line_says_what_is_wrong(flags: list[str], said: str) -> None:
@@ -54,9 +74,47 @@ def test_votes_are_counted_once_and_in_order() -> None:
         (["--no-bias-check"], False),
         (["--no-figures"], False),
         (["--align"], False),
+        (["--sweep-jpeg"], False),
+        (["--sweep-preprocess"], False),
+        (["--sweep-train-size=2"], False),
+        (["--compare-bank", "c=/c"], True),  # by name and content, beside the settings
     ],
 )
 def test_what_changes_the_figures_is_compared(flags: list[str], same: bool) -> None:
     plain = read_settings(EvaluateSettings, [*PLACES, "--bank", "/b"]).fingerprint()
     other = read_settings(EvaluateSettings, [*PLACES, "--bank", "/b", *flags]).fingerprint()
     assert (other == plain) == same
+
+
+def test_values_are_swept_once_and_in_order() -> None:
+    flags = ["--sweep-jpeg", "--sweep-qualities=50", "--sweep-qualities=90", "--sweep-qualities=50"]
+    flags += ["--sweep-train-size=8", "--sweep-train-size=2"]
+    flags += ["--compare-bank", "z=s3://b/x=y", "--compare-bank", "a=/c"]
+    settings = read_settings(EvaluateSettings, [*PLACES, "--bank", "/b", *flags])
+    assert settings.sweep_qualities == [90, 50]
+    assert settings.sweep_train_size == [2, 8]
+    assert list(settings.compared_banks.items()) == [("z", "s3://b/x=y"), ("a", "/c")]
+    with pytest.raises(ValueError, match="--sweep-blur needs one of --sweep-sigmas at least"):
+        EvaluateSettings.model_validate(
+            {"input": "/i", "output": "/o", "bank": "/b", "sweep_blur": True, "sweep_sigmas": []}
+        )
+
+
+def test_values_of_what_is_not_swept_change_nothing() -> None:
+    plain = read_settings(EvaluateSettings, [*PLACES, "--bank", "/b"]).fingerprint()
+    assert not {"sweep_qualities", "sweep_sigmas"} & plain.keys()
+    swept = read_settings(EvaluateSettings, [*PLACES, "--bank", "/b", "--sweep-blur"])
+    assert swept.fingerprint()["sweep_sigmas"] == [1, 2, 3, 4]
+    assert "sweep_qualities" not in swept.fingerprint()
+
+
+def test_votes_may_be_those_of_other_banks_alone() -> None:
+    flags = ["--probe", "/p", "--compare-bank", "c=/c", "--ks", "3"]
+    assert read_settings(EvaluateSettings, [*PLACES, *flags]).ks == [3]
+
+
+def test_a_secret_in_another_banks_uri_is_refused() -> None:
+    flags = ["--bank", "/b", "--compare-bank", "c=s3://key:secret@bucket/bank"]
+    with pytest.raises(SettingsError) as refused:
+        read_settings(EvaluateSettings, PLACES + flags)
+    assert "secret@" not in str(refused.value)

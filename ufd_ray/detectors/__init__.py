@@ -21,11 +21,13 @@ from ufd_ray.detectors.neighbors import (
     search_bytes,
     vote,
 )
+from ufd_ray.detectors.nested_search import NestedSearch
 from ufd_ray.detectors.out_of_bank import nearest_distances, sum_up, tell_bound
 from ufd_ray.detectors.paper_recipe import PaperFit, PaperState, fit_paper
 from ufd_ray.detectors.probe import Probe, scores_of
 from ufd_ray.detectors.published import import_published, is_published, tell_whose
 from ufd_ray.detectors.search import SearchCounts
+from ufd_ray.detectors.subsets import balanced_order
 from ufd_ray.detectors.thresholds import Thresholds, find_thresholds, reals_needed
 from ufd_ray.detectors.training_rows import AllReduce
 from ufd_ray.detectors.verdict import verdicts
@@ -45,6 +47,7 @@ __all__ = [
     "LogisticFit",
     "NeighborSearch",
     "Neighbors",
+    "NestedSearch",
     "PaperFit",
     "PaperState",
     "Probe",
@@ -53,6 +56,7 @@ __all__ = [
     "SearchCounts",
     "Searchable",
     "Thresholds",
+    "balanced_order",
     "cross_validate",
     "deal_folds",
     "detection_columns",

@@ -3,6 +3,7 @@
 from ufd_ray.images.aligning import Alignment
 from ufd_ray.images.cropping import to_pixels
 from ufd_ray.images.decoding import FORMATS, decode
+from ufd_ray.images.forms import Form
 from ufd_ray.images.sandbox import DecodeLimits, Sandbox, shared_sandbox
 from ufd_ray.images.spectra import SpectrumSums
 from ufd_ray.images.traits import SAMPLINGS, FileTraits
@@ -17,6 +18,7 @@ __all__ = [
     "DecodeLimits",
     "Decoded",
     "FileTraits",
+    "Form",
     "Sandbox",
     "SpectrumSums",
     "Views",

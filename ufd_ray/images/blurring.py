@@ -29,9 +29,14 @@ def gaussian_blur(pixels: npt.NDArray[np.uint8], sigma: float) -> npt.NDArray[np
     )
 
 
+def reach_of(sigma: float) -> int:
+    """How many pixels away the blur still looks."""
+    return int(4 * sigma + 0.5)
+
+
 def _half_kernel(sigma: float) -> npt.NDArray[np.float64]:
     """Weights of the middle and of what lies 1, 2, … pixels away from it."""
-    radius = int(4 * sigma + 0.5)
+    radius = reach_of(sigma)
     distances = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 / (sigma * sigma) * distances**2)
     half: npt.NDArray[np.float64] = (weights / weights.sum())[radius:]

@@ -12,6 +12,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Self
 
 from ufd_ray.images.aligning import Alignment
+from ufd_ray.images.forms import Form
 from ufd_ray.images.process import DecodingProcess, LostError
 from ufd_ray.images.views import Views
 from ufd_ray.images.wire import Decoded, Request
@@ -77,6 +78,7 @@ class Sandbox:
         *,
         alignment: Alignment | None = None,
         with_traits: bool = False,
+        forms: tuple[Form, ...] = (),
     ) -> list[Decoded]:
         """Decode files, cut out what the encoder sees, and make views.
 
@@ -87,6 +89,7 @@ class Sandbox:
             views: which augmented views of each file are wanted; None: none of any.
             alignment: what every file is made into first; None: they stay as they are.
             with_traits: what each header says of its file is wanted as well.
+            forms: in which every image is wanted as well; there are no views then.
 
         Returns:
             One result a file, in order; an empty one where there are no bytes.
@@ -96,13 +99,12 @@ class Sandbox:
         """
         wanted_views = repeat(None) if views is None else views
         pairs = zip(batch, wanted_views, strict=views is not None)
+        how = (alignment, with_traits, forms)
         with self._lock:
             return [
                 Decoded()
                 if data is None
-                else self._decode_one(
-                    Request(data, mode, size, self._max_pixels, wanted, alignment, with_traits)
-                )
+                else self._decode_one(Request(data, mode, size, self._max_pixels, wanted, *how))
                 for data, wanted in pairs
             ]
 

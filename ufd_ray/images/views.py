@@ -18,8 +18,9 @@ from ufd_ray.images.blurring import gaussian_blur
 from ufd_ray.images.cropping import crop_window, resize_shorter_side
 from ufd_ray.images.view_draws import Split, ViewDraws, draw_view
 
-_MCU = 16  # side of the squares that JPEG compresses by themselves, pixels
-_MARGIN = 2 * _MCU
+MCU = 16
+"""Side of the squares that JPEG compresses by themselves, pixels."""
+_MARGIN = 2 * MCU
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def apply_draws(
     if drawn.sigma is not None:
         pixels = gaussian_blur(pixels, drawn.sigma)
     if drawn.quality is not None:
-        pixels = _through_jpeg(pixels, drawn.quality)
+        pixels = through_jpeg(pixels, drawn.quality)
     x, y = left - around_x.start, top - around_y.start
     view = pixels[y : y + size, x : x + size]
     return view[:, ::-1] if drawn.is_flipped else view
@@ -99,12 +100,18 @@ def _around(side: int, first: int, size: int) -> slice:
     a cut edge, so the outermost square is not what it would be; colours are interpolated between
     neighbouring squares, so the one inside it is there for the crop's own.
     """
-    start = max(0, first // _MCU * _MCU - _MARGIN)
-    end = -(-(first + size) // _MCU) * _MCU + _MARGIN
+    start = max(0, first // MCU * MCU - _MARGIN)
+    end = -(-(first + size) // MCU) * MCU + _MARGIN
     return slice(start, min(side, end))
 
 
-def _through_jpeg(pixels: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
+def through_jpeg(pixels: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
+    """Compress a picture to a JPEG of Pillow's usual kind, and read it again.
+
+    Args:
+        pixels: uint8 (height, width, 3), RGB.
+        quality: 1 … 100.
+    """
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=quality)
     return np.asarray(Image.open(file, formats=("JPEG",)))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ufd_ray.errors import DecodeError, ErrorCode
 from ufd_ray.images.aligning import Alignment
 from ufd_ray.images.decoding import FORMATS
+from ufd_ray.images.forms import FORM, Form
 from ufd_ray.images.traits import WORDS, FileTraits, traits_bytes, traits_of
 from ufd_ray.images.view_draws import Split
 from ufd_ray.images.views import Views
@@ -37,6 +38,7 @@ class Request:
         views: augmented views that are wanted as well; None: none.
         alignment: what the file is made into before all that; None: it stays as it is.
         with_traits: what its header says of it is wanted as well.
+        forms: in which it is wanted as well, instead of views; at most 255.
     """
 
     data: bytes
@@ -46,11 +48,12 @@ class Request:
     views: Views | None = None
     alignment: Alignment | None = None
     with_traits: bool = False
+    forms: tuple[Form, ...] = ()
 
     @property
     def num_views(self) -> int:
-        """How many augmented views are wanted."""
-        return self.views.num if self.views else 0
+        """How many augmented views, or other forms, are wanted."""
+        return self.views.num if self.views else len(self.forms)
 
     @property
     def num_traits(self) -> int:
@@ -68,7 +71,7 @@ class Decoded:
         height: as stored, pixels.
         pixels: uint8 (size, size, 3), RGB, as bytes.
         error: why there are none.
-        view_pixels: uint8 (views, size, size, 3), likewise; None: none were wanted.
+        view_pixels: uint8 (views, size, size, 3), likewise, or other forms; None: none were wanted.
         traits: of the file; then, where it was aligned, of what it became; empty: none were wanted.
     """
 
@@ -97,8 +100,8 @@ _CODES = (
     ErrorCode.TOO_SMALL,
 )
 # Mode, size, max_pixels; views, their split and key; size (0: none) and quality to align to;
-# whether traits are wanted; bytes of the file that follows.
-_REQUEST = struct.Struct("<BIQBB32sIBBQ")
+# whether traits are wanted; other forms; bytes of the file. The forms follow, and then the file.
+_REQUEST = struct.Struct("<BIQBB32sIBBBQ")
 # Format and error, each counted from 1, 0 for none; width, height; bytes of the message that
 # follows. Then come the traits that were wanted, the pixels, and those of the views that were
 # wanted, exactly where there is no error: their number needs no telling.
@@ -109,28 +112,33 @@ _MESSAGE_BYTES = 2000
 def request_header(request: Request) -> bytes:
     """What precedes the file's bytes on their way to the decoder."""
     views, alignment = request.views, request.alignment
-    return _REQUEST.pack(
+    header = _REQUEST.pack(
         _MODES.index(request.mode),
         request.size,
         request.max_pixels,
-        request.num_views,
+        views.num if views else 0,
         _SPLITS.index(views.split) if views else 0,
         views.key if views else b"",
         alignment.size if alignment else 0,
         alignment.quality if alignment else 0,
         request.with_traits,
+        len(request.forms),
         len(request.data),
     )
+    return b"".join((header, *(form.to_bytes() for form in request.forms)))
 
 
 def read_request(receive: Receive) -> Request:
     """Take a request with its file; the sender is trusted."""
     header = _REQUEST.unpack(receive(_REQUEST.size))
-    mode, size, max_pixels, num_views, split, key, side, quality, with_traits, num_bytes = header
+    mode, size, max_pixels, num_views, split, key, side, quality, *rest = header
+    with_traits, num_forms, num_bytes = rest
     views = Views(num_views, _SPLITS[split], key) if num_views else None
     alignment = Alignment(side, quality) if side else None
+    forms = tuple(Form.from_bytes(receive(FORM.size)) for _ in range(num_forms))
     data = receive(num_bytes)
-    return Request(data, _MODES[mode], size, max_pixels, views, alignment, bool(with_traits))
+    how = (views, alignment, bool(with_traits), forms)
+    return Request(data, _MODES[mode], size, max_pixels, *how)
 
 
 def answer_bytes(answer: Decoded) -> bytes:

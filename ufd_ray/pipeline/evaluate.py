@@ -18,6 +18,9 @@ from ufd_ray.pipeline.evaluating.spectra import mean_spectra
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.searching import Encoding, choose_search_device
+from ufd_ray.pipeline.sweeping.banks import read_others
+from ufd_ray.pipeline.sweeping.beside import plan_sweeps, sweep
+from ufd_ray.pipeline.sweeping.scoring import Embedded
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import (
     Parts,
@@ -44,9 +47,10 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
     storage = StorageOptions.of(settings)
     check_apart(settings.input, settings.output)
     detectors = _read_detectors(settings, storage)
-    probe = detectors.probe
+    others, probe = read_others(settings, storage), detectors.probe
     fingerprint = settings.fingerprint() | detectors.contents()
     fingerprint["probe_thresholds"] = probe.thresholds if probe else None
+    fingerprint["compared_banks"] = {one.name: one.bank.content for one in others} or None
     earlier = outcome_of_earlier(settings.output, DOCUMENT, fingerprint, "an evaluation", storage)
     if earlier is not None:
         print(f"this evaluation has been made already: {settings.output}")
@@ -60,6 +64,7 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
         spec = EncoderSpec(encoder.arch, encoder.weights)
         plan = plan_encoder(settings, spec, encoder.preprocess, detectors.dtype, cluster)
         judged = Judged(settings, detectors, plan, _search_on(settings, plan, cluster), storage)
+        sweeps = plan_sweeps(judged, others, cluster)
         if settings.dry_run:
             mode, size = encoder.preprocess, encoder.input_size
             rehearse(settings, mode, size, storage, labelled=True, sets=sets)
@@ -75,14 +80,16 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
             with work_begun():
                 kept = sampled.of_classes(sets.plan) if sampled else None
                 num_images = listed.num_images
-                flow = score_images(judged, cluster, manifest, parts, num_images, kept)
+                embedded = Embedded(parts, manifest, num_images, storage)
+                flow = score_images(judged, cluster, embedded, kept)
                 rows = Parts(parts, manifest, storage)
                 rows.check_accounts(num_images)
-                tables = rows.ranges(num_images, _ROWS_AT_ONCE)
                 spectra = None
                 if sampled:
                     spectra = mean_spectra(flow, manifest, sampled.of_sets(sets.plan), num_images)
-                return publish(judged, tables, fingerprint, spectra)
+                swept = sweep(sweeps, judged, cluster, embedded, scratch)
+                tables = rows.ranges(num_images, _ROWS_AT_ONCE)
+                return publish(judged, tables, fingerprint, spectra, swept, kept)
         finally:
             tidy_up(scratch, storage)
 

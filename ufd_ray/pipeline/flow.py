@@ -87,7 +87,8 @@ class Flow:
 
     def _bounded(self, num_images: int) -> int:
         """So many images, or fewer where each becomes several pictures: as many pixels together."""
-        return max(1, num_images // (self.bank.num_pictures if self.bank else 1))
+        wanted = self.bank or self.inspection
+        return max(1, num_images // (wanted.num_pictures if wanted else 1))
 
     def decode(self, rows: Any) -> Any:
         """Rows → rows with pixels."""
@@ -144,17 +145,24 @@ class Flow:
     def _source(self, source: ManifestRows, num_cpus: float = LIGHT) -> Any:
         return ray.data.read_datasource(source, override_num_blocks=len(source), num_cpus=num_cpus)
 
-    def detect(self, rows: Any, detectors: dict[str, Any], rows_at_once: int | None = None) -> Any:
+    def detect(
+        self,
+        rows: Any,
+        detectors: dict[str, Any],
+        rows_at_once: int | None = None,
+        stage: type[DetectGenerated] = DetectGenerated,
+    ) -> Any:
         """Rows with embeddings → rows with scores.
 
         Args:
             rows: of `embed` or `recall`.
             detectors: as `DetectGenerated` takes them.
             rows_at_once: rows of a batch, where the search does not say; None: as they come.
+            stage: what detects; it may take, and say, more.
         """
         search = detectors["search"]
         return rows.map_batches(
-            DetectGenerated,
+            stage,
             fn_constructor_kwargs={**detectors, "tally": self.tally},
             batch_size=(search.plan.queries_at_once if search else None) or rows_at_once,
             **self.placement.detectors.arguments(search.plan.batches_at_once if search else 1),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ufd_ray.images import Alignment, DecodeLimits, shared_sandbox
+from ufd_ray.images import Alignment, DecodeLimits, Form, shared_sandbox
 from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import put, put_errors
@@ -44,10 +44,17 @@ class Inspection:
     Attributes:
         with_traits: what their headers say of them.
         alignment: what they are made into first; None: they stay as they are.
+        forms: in which images are wanted as well.
     """
 
     with_traits: bool = False
     alignment: Alignment | None = None
+    forms: tuple[Form, ...] = ()
+
+    @property
+    def num_pictures(self) -> int:
+        """Pictures that the encoder sees of each image."""
+        return 1 + len(self.forms)
 
     @property
     def columns(self) -> list[str]:
@@ -106,8 +113,8 @@ def decode_images(
     Returns:
         The same rows without `data`, with `format`, `width`, `height` and `pixels`: uint8
         (size, size, 3) as bytes, null where there is an error. For a bank, with `split`; where it
-        wants views, with `view_pixels`: uint8 (views, size, size, 3) likewise.
-        With `traits`, and `aligned_traits`, where an evaluation wants them.
+        wants views, with `view_pixels`: uint8 (views, size, size, 3) likewise; so also where an
+        evaluation wants further forms. With `traits`, and `aligned_traits`, where it wants them.
     """
     if bank:
         rows = bank.with_split(rows)
@@ -124,6 +131,7 @@ def decode_images(
             views,
             alignment=wanted.alignment,
             with_traits=wanted.with_traits,
+            forms=wanted.forms,
         )
         report.core_seconds = sandbox.core_seconds - before
     rows = put_errors(rows, [d.error for d in decoded])
@@ -134,7 +142,7 @@ def decode_images(
     for place, name in enumerate(wanted.columns):
         traits = [asdict(d.traits[place]) if d.traits else None for d in decoded]
         rows = rows.append_column(name, pa.array(traits, TRAITS))
-    if views is None:
+    if views is None and not wanted.forms:
         return rows
     view_pixels = pa.array([d.view_pixels for d in decoded], pa.large_binary())
     return rows.append_column("view_pixels", view_pixels)

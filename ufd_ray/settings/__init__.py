@@ -25,9 +25,11 @@ from ufd_ray.settings.plan import PlanSettings
 from ufd_ray.settings.prune import PruneSettings
 from ufd_ray.settings.score import ScoreSettings
 from ufd_ray.settings.searching import SearchDeviceSettings, SearchMode, SearchSettings
+from ufd_ray.settings.sweeping import OWN, SweepSettings
 from ufd_ray.settings.verify import VerifySettings
 
 __all__ = [
+    "OWN",
     "RUN_NAME",
     "SCALES",
     "BuildBankSettings",
@@ -54,6 +56,7 @@ __all__ = [
     "SearchDeviceSettings",
     "SearchMode",
     "SearchSettings",
+    "SweepSettings",
     "Threshold",
     "VerifySettings",
 ]

@@ -11,9 +11,10 @@ from ufd_ray.settings.images import ImageSettings
 from ufd_ray.settings.places import Place
 from ufd_ray.settings.searching import SearchSettings
 from ufd_ray.settings.several import Several
+from ufd_ray.settings.sweeping import SweepSettings
 
 
-class EvaluateSettings(SearchSettings, ImageSettings):
+class EvaluateSettings(SweepSettings, SearchSettings, ImageSettings):
     """Judge a probe, a bank's neighbours, or both, on labelled test sets.
 
     Labels come from a manifest's `label` column, or from the folders `0_real` and `1_fake`; the
@@ -21,7 +22,7 @@ class EvaluateSettings(SearchSettings, ImageSettings):
     """
 
     # What they hold is compared instead, wherever they lie.
-    changes_no_row: ClassVar[frozenset[str]] = ImageSettings.changes_no_row | {"bank", "probe"}
+    changes_no_row: ClassVar[frozenset[str]] = SweepSettings.changes_no_row | {"bank", "probe"}
 
     bank: Place | None = Field(
         None, description="folder or URI of the feature bank whose neighbours are judged"
@@ -69,8 +70,10 @@ class EvaluateSettings(SearchSettings, ImageSettings):
     def _has_a_detector(self) -> Self:
         if self.bank is None and self.probe is None:
             raise ValueError("neither --bank nor --probe is given: at least one has to be judged")
-        if self.bank is None and "ks" in self.model_fields_set:
+        if self.bank is None and not self.compare_bank and "ks" in self.model_fields_set:
             raise ValueError("--ks needs --bank: a probe has no neighbours")
+        if self.bank is None and self.sweep_train_size:
+            raise ValueError("--sweep-train-size needs --bank, whose images it takes")
         return self
 
     @model_validator(mode="after")

@@ -9,7 +9,12 @@ from pydantic import AfterValidator, Field
 from ufd_ray.redaction import find_secret
 
 
-def _is_a_place(place: str) -> str:
+def is_a_place(place: str) -> str:
+    """The place itself, if it is one.
+
+    Raises:
+        ValueError: it is empty, or has a secret in it.
+    """
     if not place:
         raise ValueError("empty; expected a path or URI")
     if secret := find_secret(place):
@@ -18,7 +23,7 @@ def _is_a_place(place: str) -> str:
 
 
 # Not `min_length`, for which pydantic wants UTF-8: a path may be any bytes.
-Place = Annotated[str, AfterValidator(_is_a_place)]
+Place = Annotated[str, AfterValidator(is_a_place)]
 """A path or URI without credentials. Never empty: an unset shell variable is no place."""
 
 RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ufd_ray.errors import DecodeError, ErrorCode
-from ufd_ray.images import FORMATS, Alignment, Decoded, FileTraits, Views
+from ufd_ray.images import FORMATS, Alignment, Decoded, FileTraits, Form, Views
 from ufd_ray.images.wire import (
     Request,
     answer_bytes,
@@ -57,6 +57,7 @@ VIEWS = st.builds(
     views=st.none() | VIEWS,
     alignment=st.none() | st.builds(Alignment, st.integers(1, 9999), st.integers(1, 100)),
     with_traits=st.booleans(),
+    forms=st.lists(st.builds(Form, st.integers(1, 9), st.integers(1, 100)), max_size=3).map(tuple),
 )
 def test_a_request_arrives(
     data: bytes,
@@ -65,8 +66,10 @@ def test_a_request_arrives(
     views: Views | None,
     alignment: Alignment | None,
     with_traits: bool,
+    forms: tuple[Form, ...],
 ) -> None:
-    sent = Request(data, mode, 224, max_pixels, views, alignment, with_traits)
+    sent = Request(data, mode, 224, max_pixels, views, alignment, with_traits, forms)
+    assert sent.num_views == (views.num if views else len(forms))
     assert sent.num_traits == with_traits * (1 + (alignment is not None))
     assert read_request(receiving(request_header(sent) + data)) == sent
 

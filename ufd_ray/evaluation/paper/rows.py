@@ -38,7 +38,7 @@ def precision_rows(detectors: Sequence[str]) -> list[TableRow]:
     of_paper = {"probe_score": ("LC",), "nn_margin": votes}
     return [
         TableRow(
-            _title(name),
+            detector_title(name),
             (name, AVERAGE_PRECISION),
             _of_paper(PAPER_AVERAGE_PRECISION, of_paper.get(name, ())),
         )
@@ -54,7 +54,7 @@ def accuracy_rows(detectors: Sequence[str]) -> list[TableRow]:
     """
     rows = []
     for name in detectors:
-        title, paper = _title(name), _of_paper(PAPER_ACCURACY, (_paper_name(name),))
+        title, paper = detector_title(name), _of_paper(PAPER_ACCURACY, (_paper_name(name),))
         rows += [
             TableRow(title, (name, ACCURACY), paper),
             TableRow(f"{title}, tuned", (name, f"{ACCURACY}_tuned")),
@@ -72,7 +72,8 @@ def _of_paper(figures: Mapping[str, Cells], names: Sequence[str]) -> tuple[tuple
     return tuple((name, figures[name]) for name in names if name in figures)
 
 
-def _title(detector: str) -> str:
+def detector_title(detector: str) -> str:
+    """What tables call the detector of a column of `scores.parquet`."""
     kind, _, k = detector.partition("_k")
     vote = f"neighbours, vote of {k}"
     return {"probe_score": "probe", "nn_margin": "neighbours, margin"}.get(kind, vote)

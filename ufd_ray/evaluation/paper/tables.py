@@ -25,7 +25,7 @@ def tables_text(
         rows: all figures of all sets; means are made anew, over the sets of each table.
         detectors: in the order of rows.
         left_out: sets without figures → the reason.
-        section: lines of a further section, before the sets that are left out.
+        section: lines of further sections, before the sets that are left out.
 
     Returns:
         Markdown.
@@ -52,7 +52,7 @@ def tables_text(
         lines += ["", *section]
     if left_out:
         lines += ["", "## Left out", ""]
-        lines += [f"- {_cell(name)}: {_cell(why)}" for name, why in left_out.items()]
+        lines += [f"- {cell_text(name)}: {cell_text(why)}" for name, why in left_out.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -97,7 +97,7 @@ def _with_means(cells: Cells, there: Sequence[str]) -> dict[str, float]:
 def _other_table(
     rows: Sequence[TableRow], figures: _Figures, sets: Sequence[str], mean: str
 ) -> list[str]:
-    lines = _head([*map(_cell, sets), mean])
+    lines = _head([*map(cell_text, sets), mean])
     for row in rows:
         found = [figures[row.figure][name] for name in sets]
         average = 100 * sum(one.value for one in found) / len(found)
@@ -124,6 +124,6 @@ def _line(title: str, cells: Cells, *, signed: bool = False) -> str:
     return f"| {title} | {' | '.join(shown)} |"
 
 
-def _cell(text: str) -> str:
+def cell_text(text: str) -> str:
     """Names of strangers in one cell."""
     return " ".join(text.split()).replace("|", "\\|")

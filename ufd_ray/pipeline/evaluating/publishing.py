@@ -9,10 +9,12 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ufd_ray import __version__
 from ufd_ray.errors import UfdError
 from ufd_ray.evaluation import SetPlan, judge_sets, plan_sets
+from ufd_ray.evaluation.sweeps import judge_sweep
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.evaluating.account import (
     count_images,
@@ -27,6 +29,8 @@ from ufd_ray.pipeline.evaluating.scores import collect, score_columns
 from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.evaluating.spectra import Spectra
 from ufd_ray.pipeline.evaluating.writing import write_figures, write_files
+from ufd_ray.pipeline.sweeping.settings_of_sweeps import Swept, Unswept, settings_of_sweeps
+from ufd_ray.pipeline.sweeping.writing import describe_sweeps, sweep_drawings, write_sweeps
 from ufd_ray.schema import REAL
 from ufd_ray.storage import utc_now, write_document
 
@@ -39,6 +43,8 @@ def publish(
     tables: Iterable[Any],
     fingerprint: dict[str, Any],
     spectra: Spectra | None = None,
+    swept: Swept | None = None,
+    drawn: npt.NDArray[np.int64] | None = None,
 ) -> Outcome:
     """Judge all sets, write all files, and say what came out.
 
@@ -47,6 +53,8 @@ def publish(
         tables: `pa.Table`s of the flow's rows, in order; one at least.
         fingerprint: all that decides the figures.
         spectra: of some images of each set, to be drawn; None: nobody looked.
+        swept: what was varied beside the flow; None: nothing was.
+        drawn: positions of the images whose embeddings are drawn; None: of all that have one.
 
     Raises:
         UfdError: no set has scored images of both classes, the bank has images of one class alone,
@@ -54,7 +62,8 @@ def publish(
     """
     settings, detectors = judged.settings, judged.detectors
     columns = score_columns(detectors, settings.ks)
-    collected = collect(tables, columns, settings.ks[-1] if detectors.bank else 0)
+    k = settings.ks[-1] if detectors.bank else 0
+    collected = collect(tables, columns, k, drawn)
     names, labels = names_and_labels(collected)
     sets = _plan(names, labels, collected.failed)
     if not sets.reals_of:
@@ -70,13 +79,22 @@ def publish(
     scores = {column.name: np.asarray(collected.scores[column.name]) for column in columns}
     rows = judge_sets(sets, names, labels, scores, columns, seed=settings.seed)
     guard = guard_sets(sets, collected, judged.alignment, settings.seed)
+    own = Unswept(columns, scores, rows, collected.scores["image_id"].to_pylist())
+    varied = settings_of_sweeps(own, judged.forms, collected.forms, swept or Swept())
+    sweeps = [
+        judge_sweep(name, some, sets, names, labels, seed=settings.seed)
+        for name, some in varied.items()
+    ]
     files = write_files(
-        settings.output, rows, columns, collected, sets.left_out, guard, judged.storage
+        settings.output, rows, columns, collected, sets.left_out, guard, judged.storage, sweeps
     )
+    if sweeps:
+        files += write_sweeps(settings.output, sweeps, judged.storage)
     figures = None
     if settings.figures:
         figures = draw_figures(judged, sets, collected, scores, columns, spectra)
-        files += write_figures(settings.output, figures.drawings, judged.storage)
+        drawings = figures.drawings | sweep_drawings(sweeps)
+        files += write_figures(settings.output, drawings, judged.storage)
     counts = count_images(sets, collected)
     over = counts["failed"] / counts["images"] > settings.max_error_rate
     outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
@@ -92,6 +110,7 @@ def publish(
         "alignment": asdict(alignment) if (alignment := judged.alignment) else None,
         "format_bias": guard.to_dict() if guard else None,
         "figures": figures.facts if figures else None,
+        "sweeps": describe_sweeps(sweeps),
         "files": files,
         "settings": settings.model_dump(mode="json"),
         "fingerprint": fingerprint,

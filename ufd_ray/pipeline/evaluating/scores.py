@@ -16,9 +16,11 @@ from ufd_ray.detectors import ONE_AND_THE_SAME
 from ufd_ray.evaluation import ScoreColumn
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
-from ufd_ray.schema import EVALUATED, FAKE, REJECTS
+from ufd_ray.schema import EVALUATED, FAKE, POSITION, REJECTS
 
 _TRAITS = ("traits", "aligned_traits")
+FORM_SCORES = "form_scores"
+"""Column: list of float32 (forms, detectors), the latter in the order of `score_columns`."""
 VOTE = "nn_vote_k"
 """With the number of neighbours behind it, the column of their vote."""
 
@@ -36,6 +38,7 @@ class Collected:
             where none were asked for.
         kept: `pa.Table` of `label` and `embedding` of those whose embedding was kept, for figures;
             without rows where none was.
+        forms: `FORM_SCORES` of the n images; None: there are none.
     """
 
     scores: Any
@@ -44,6 +47,7 @@ class Collected:
     failed: Counter[str]
     traits: Any
     kept: Any
+    forms: Any = None
 
 
 def score_columns(detectors: Detectors, ks: Sequence[int]) -> list[ScoreColumn]:
@@ -66,18 +70,24 @@ def score_columns(detectors: Detectors, ks: Sequence[int]) -> list[ScoreColumn]:
     return columns
 
 
-def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Collected:
+def collect(
+    tables: Iterable[Any],
+    columns: Sequence[ScoreColumn],
+    k: int,
+    drawn: npt.NDArray[np.int64] | None = None,
+) -> Collected:
     """Gather the rows of a flow.
 
     Args:
         tables: `pa.Table`s of `SCORES` with `TEST_SET` and `label`, in order; one at least.
         columns: the detectors.
         k: neighbours that each image has; 0: nothing was searched.
+        drawn: positions of the images whose embeddings are kept; None: of all that have one.
     """
     schema = pa.schema([*EVALUATED, *(pa.field(c.name, pa.float32()) for c in columns)])
     rejects = pa.schema(REJECTS)
     scores, in_bank, rejected, failed = [], [], [], Counter[str]()
-    traits, kept = [], []
+    traits, kept, forms = [], [], []
     for rows in tables:
         scored = pc.equal(rows["status"], "scored")
         bad, good = rows.filter(pc.invert(scored)), rows.filter(scored)
@@ -91,7 +101,11 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         traits.append(good.select(["content_hash", *seen] if seen else []))
         if "embedding" in good.column_names:
             few = good.filter(good["embedding"].is_valid())
+            if drawn is not None:
+                few = few.filter(pc.is_in(few[POSITION.name], pa.array(drawn)))
             kept.append(few.select(["label", "embedding"]))
+        if FORM_SCORES in good.column_names:
+            forms.append(good[FORM_SCORES])
         similarity = _of_neighbors(good, "similarity", k)
         in_bank.append((similarity[:, :1] >= np.float32(ONE_AND_THE_SAME)).any(axis=1))
     return Collected(
@@ -101,7 +115,13 @@ def collect(tables: Iterable[Any], columns: Sequence[ScoreColumn], k: int) -> Co
         failed,
         pa.concat_tables(traits),
         pa.concat_tables(kept).combine_chunks() if kept else pa.table({}),
+        _joined(forms) if forms else None,
     )
+
+
+def _joined(columns: Sequence[Any]) -> Any:
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    return pa.chunked_array(chunks, columns[0].type)
 
 
 def _values(rows: Any, name: str, k: int) -> Any:

@@ -13,12 +13,14 @@ from ufd_ray.encoders import DeviceChoice
 from ufd_ray.images import Alignment
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster
-from ufd_ray.pipeline.detecting import for_stage
+from ufd_ray.pipeline.detecting import Keep, for_stage
 from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.flow import Flow, make_flow
 from ufd_ray.pipeline.progress import progress_lines, start_tally
 from ufd_ray.pipeline.reading import Inspection
 from ufd_ray.pipeline.searching import OpenSearch, open_search, plan_on
+from ufd_ray.pipeline.sweeping.forms import DetectForms, SweptForm, swept_forms
+from ufd_ray.pipeline.sweeping.scoring import Embedded
 from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import StorageOptions
@@ -50,23 +52,27 @@ class Judged:
         size = self.settings.align_size or self.detectors.encoder.input_size
         return Alignment(size, self.settings.align_quality)
 
+    @property
+    def forms(self) -> list[SweptForm]:
+        """Settings of the sweeps over forms of the images."""
+        return swept_forms(self.settings, self.detectors.encoder.preprocess)
+
 
 def score_images(
     judged: Judged,
     cluster: Cluster,
-    manifest: str,
-    parts: str,
-    num_images: int,
+    embedded: Embedded,
     kept: npt.NDArray[np.int64] | None = None,
 ) -> Flow:
-    """Append a row with `SCORES` for every image of a manifest to Parquet files in `parts`.
+    """Append a row with `SCORES` for every image of a manifest to Parquet files.
+
+    All embeddings stay in their rows where something is swept beside this flow; where forms of the
+    images are, there are `FORM_SCORES`.
 
     Args:
         judged: by which detectors.
         cluster: as it was.
-        manifest: URI of its folder.
-        parts: URI of theirs.
-        num_images: rows of the manifest.
+        embedded: where the manifest lies, and the rows are to go.
         kept: positions of the images whose embeddings stay in their rows; None: of none.
 
     Returns:
@@ -79,7 +85,8 @@ def score_images(
     placement = find_place(settings, judged.plan.device, cluster, on.device if on else "cpu")
     print(placement)
     encoder, tally = judged.detectors.encoder, start_tally()
-    inspection = Inspection(settings.bias_check, judged.alignment)
+    forms = tuple(one.form for one in judged.forms if one.form is not None)
+    inspection = Inspection(settings.bias_check, judged.alignment, forms)
     flow = make_flow(
         settings,
         judged.plan,
@@ -89,11 +96,18 @@ def score_images(
         tally,
         inspection=inspection,
     )
-    lines = progress_lines(tally, "detect", num_images, settings.progress_s)
+    keep: Keep = False if kept is None else kept
+    if settings.sweep_train_size or settings.compare_bank:
+        keep = True
+    lines = progress_lines(tally, "detect", embedded.num_images, settings.progress_s)
     with lines, _search(judged, cluster) as search:
-        rows = flow.embed(flow.read(manifest))
-        stage = for_stage(judged.detectors, False if kept is None else kept, search)
-        flow.append(flow.detect(rows, stage), parts)
+        rows = flow.embed(flow.read(embedded.manifest))
+        arguments = for_stage(judged.detectors, keep, search)
+        if forms:
+            rows = flow.detect(rows, {**arguments, "ks": settings.ks}, stage=DetectForms)
+        else:
+            rows = flow.detect(rows, arguments)
+        flow.append(rows, embedded.parts)
     return flow
 
 

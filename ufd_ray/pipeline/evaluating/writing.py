@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 
 from ufd_ray.evaluation import Row, ScoreColumn, tables_text
+from ufd_ray.evaluation.sweeps import Sweep, sweep_lines
 from ufd_ray.pipeline.evaluating.bias import Guard
+from ufd_ray.pipeline.evaluating.files import write_bytes, write_csv
 from ufd_ray.pipeline.evaluating.scores import Collected
 from ufd_ray.report.figures import Drawing
 from ufd_ray.schema import METRICS
-from ufd_ray.storage import PublishedFile, StorageOptions, join_uri, write_object, write_table
+from ufd_ray.storage import StorageOptions, write_table
 
 
 def write_files(
@@ -27,8 +26,9 @@ def write_files(
     left_out: Mapping[str, str],
     guard: Guard | None,
     storage: StorageOptions,
+    sweeps: Sequence[Sweep] = (),
 ) -> list[dict[str, Any]]:
-    """Write all files but `evaluation.json`.
+    """Write figures, scores and rejects.
 
     Args:
         root: URI of the evaluation.
@@ -38,6 +38,7 @@ def write_files(
         left_out: sets without figures → the reason.
         guard: what their files tell; None: nobody asked.
         storage: how it is reached.
+        sweeps: what was varied, for `tables.md`.
 
     Returns:
         Of each file what `evaluation.json` says of it.
@@ -47,16 +48,16 @@ def write_files(
     """
     schema = pa.schema(METRICS)
     metrics = pa.Table.from_pylist([asdict(row) for row in rows], schema)
-    csv = io.BytesIO()
-    pa.csv.write_csv(metrics, csv)
     names = [column.name for column in columns]
-    text = tables_text(rows, names, left_out, guard.table() if guard else ())
+    sections = [*([guard.table()] if guard else ()), *map(sweep_lines, sweeps)]
+    lines = [line for section in sections for line in ("", *section)][1:]
+    text = tables_text(rows, names, left_out, lines)
     files = [
         write_table(root, "scores.parquet", collected.scores, storage),
         write_table(root, "rejects.parquet", collected.rejected, storage),
         write_table(root, "metrics.parquet", metrics, storage),
-        _write_bytes(root, "metrics.csv", csv.getvalue(), len(metrics), storage),
-        _write_bytes(root, "tables.md", text.encode("utf-8", "backslashreplace"), 0, storage),
+        write_csv(root, "metrics.csv", metrics, storage),
+        write_bytes(root, "tables.md", text.encode("utf-8", "backslashreplace"), 0, storage),
     ]
     return [file.to_dict() for file in files]
 
@@ -76,11 +77,4 @@ def write_figures(
         for name, drawing in drawings.items()
         for kind, data in (("svg", drawing.svg), ("png", drawing.png))
     }
-    return [_write_bytes(root, name, kinds[name], 0, storage).to_dict() for name in sorted(kinds)]
-
-
-def _write_bytes(
-    root: str, name: str, data: bytes, num_rows: int, storage: StorageOptions
-) -> PublishedFile:
-    write_object(join_uri(root, *name.split("/")), data, storage)
-    return PublishedFile(name, num_rows, hashlib.sha256(data).hexdigest(), len(data))
+    return [write_bytes(root, name, kinds[name], 0, storage).to_dict() for name in sorted(kinds)]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from tests.unit.pipeline.evaluating.rows import failed, scored, table
 from ufd_ray.evaluation import ScoreColumn, plan_sets
 from ufd_ray.pipeline.evaluating.account import count_images, describe_sets
-from ufd_ray.pipeline.evaluating.scores import Collected, collect
+from ufd_ray.pipeline.evaluating.scores import FORM_SCORES, Collected, collect
 from ufd_ray.schema import REJECTS
+from ufd_ray.storage import embedding_column
 
 COLUMNS = [
     ScoreColumn("probe_score", 0.5),
@@ -58,3 +60,23 @@ def test_without_a_bank_nothing_is_asked_of_neighbors() -> None:
     found = collect([table(scored("a", 0, []), scored("a", 1, []))], COLUMNS[:1], 0)
     assert found.scores.column_names[5:] == ["probe_score"]
     assert not found.in_bank.any()
+
+
+def test_of_all_embeddings_only_those_that_are_drawn_are_kept() -> None:
+    vectors = np.arange(9, dtype=np.float32).reshape(3, 3)
+    rows = table(failed("a", "empty"), scored("a", 0, []), scored("a", 1, []))
+    rows = rows.append_column("position", pa.array([0, 1, 2]))
+    rows = rows.append_column("embedding", embedding_column(vectors, np.array([False, True, True])))
+    every = collect([rows], COLUMNS[:1], 0)
+    assert every.kept["label"].to_pylist() == [0, 1]
+    drawn = collect([rows], COLUMNS[:1], 0, np.array([0, 2]))
+    assert drawn.kept["embedding"].to_pylist() == [[6, 7, 8]]
+
+
+def test_what_was_said_of_forms_is_kept_of_what_did_not_fail() -> None:
+    rows = table(failed("a", "empty"), scored("a", 0, []))
+    rows = rows.append_column(FORM_SCORES, pa.array([[], [0.1, 0.2]], pa.list_(pa.float32())))
+    found = collect([rows, rows], COLUMNS[:1], 0)
+    assert len(found.forms) == 2
+    assert np.allclose(found.forms.to_pylist(), [[0.1, 0.2]] * 2)
+    assert collect([table(scored("a", 0, []))], COLUMNS[:1], 0).forms is None

@@ -1,0 +1,16 @@
+"""What is varied beside the detectors as they are: figures of every setting, their tables."""
+
+from ufd_ray.evaluation.sweeps.judged_sweep import Setting, Sweep, SweepRow, judge_sweep
+from ufd_ray.evaluation.sweeps.kinds import KINDS, Kind
+from ufd_ray.evaluation.sweeps.section import mean_figures, sweep_lines
+
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Setting",
+    "Sweep",
+    "SweepRow",
+    "judge_sweep",
+    "mean_figures",
+    "sweep_lines",
+]

@@ -1,0 +1,1 @@
+"""What an evaluation varies: images made otherwise, fewer training images, other banks."""
