@@ -38,7 +38,14 @@ FOLDERS = {
 }
 SETS = {"progan": "progan", "sitd": "sitd", "dalle": "laion"}
 KS = (1, 3, 5, 9)
-FILES = {"evaluation.json", "metrics.csv", "metrics.parquet", "rejects.parquet", "scores.parquet"}
+FILES = {
+    "evaluation.html",
+    "evaluation.json",
+    "metrics.csv",
+    "metrics.parquet",
+    "rejects.parquet",
+    "scores.parquet",
+}
 
 
 @dataclass(frozen=True)

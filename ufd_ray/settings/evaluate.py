@@ -39,6 +39,9 @@ class EvaluateSettings(SearchSettings, ImageSettings):
         description="warn of sets whose real images and fakes differ in format, size, quality or"
         " metadata",
     )
+    gallery: bool = Field(
+        True, description="show the worst mistakes as thumbnails in evaluation.html"
+    )
     align: bool = Field(
         False,
         description="make all images alike first: centre crops of one size, as JPEGs of one quality"

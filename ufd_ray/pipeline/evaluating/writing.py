@@ -54,14 +54,19 @@ def write_files(
         write_table(root, "scores.parquet", collected.scores, storage),
         write_table(root, "rejects.parquet", collected.rejected, storage),
         write_table(root, "metrics.parquet", metrics, storage),
-        _write_bytes(root, "metrics.csv", csv.getvalue(), len(metrics), storage),
-        _write_bytes(root, "tables.md", text.encode("utf-8", "backslashreplace"), 0, storage),
+        write_bytes(root, "metrics.csv", csv.getvalue(), len(metrics), storage),
+        write_bytes(root, "tables.md", text.encode("utf-8", "backslashreplace"), 0, storage),
     ]
     return [file.to_dict() for file in files]
 
 
-def _write_bytes(
+def write_bytes(
     root: str, name: str, data: bytes, num_rows: int, storage: StorageOptions
 ) -> PublishedFile:
-    write_object(join_uri(root, name), data, storage)
+    """Write a file of an evaluation that is no Parquet.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    write_object(join_uri(root, *name.split("/")), data, storage)
     return PublishedFile(name, num_rows, hashlib.sha256(data).hexdigest(), len(data))
