@@ -44,10 +44,10 @@ def tell_agreement(agreement: Agreement | None) -> list[str]:
         f" {agreement.neighbors_say} of {agreement.neighbors_above:g}."
     )
     rows = [
-        [f"probe: {word}", *(f"{int(n):,}" for n in line)]
+        [f"{word} by the probe", *(f"{int(n):,}" for n in line)]
         for word, line in zip(("real", "fake"), counts, strict=True)
     ]
-    head = ("", "neighbours: real", "neighbours: fake")
+    head = ("called", "real by neighbours", "fake by neighbours")
     return [
         "<h2>Probe and neighbours</h2>",
         f"<p>{escape(said)}</p>",

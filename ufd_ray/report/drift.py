@@ -119,7 +119,7 @@ def tell_drift(now: Histogram, num_fake: int, earlier: Earlier | str) -> list[st
     if found is None:
         return [heading, f"<p>{compared} They are too few, or too much alike, to test.</p>"]
     fake = (
-        f"It called {percent(earlier.num_fake / num_then)} of its images fake, this one"
+        f"The run before called {percent(earlier.num_fake / num_then)} of its images fake, this one"
         f" {percent(num_fake / num_now)}."
     )
     figures = (

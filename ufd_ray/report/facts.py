@@ -35,7 +35,7 @@ def grid(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> st
     # What may be scrolled must be reached by keyboard, and then have a name.
     return (
         f'<div class="wide" role="region" aria-label="{escape(caption)}" tabindex="0">'
-        f'<table class="grid"><caption>{escape(caption)}</caption>'
+        f'<table class="grid"><caption><span>{escape(caption)}</span></caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
 

@@ -103,18 +103,23 @@ def _neighbor(neighbor: Neighbor) -> str:
     shown = _show(neighbor.picture, NEIGHBOR_SIDE, f"a {word} image of the bank")
     source = f" from {name_of(neighbor.source, 40)}" if neighbor.source else ""
     said = f"<strong>{word}</strong>{source}, distance {neighbor.distance:.3f}"
-    return f"{shown}<div>{said}<br>{name_of(neighbor.name, 80)}</div>"
+    # Its box has no room for words.
+    why = f"; {_why_not(neighbor.picture)}" if neighbor.picture.jpeg is None else ""
+    return f"{shown}<div>{said}{why}<br><small>{name_of(neighbor.name, 80)}</small></div>"
 
 
 def _show(picture: Picture, side: int, alt: str) -> str:
     if picture.jpeg is None:
-        why = picture.why_not[:_LONGEST_REASON]
-        return f'<span class="none">{escape(f"no thumbnail: {why}")}</span>'
+        return f'<span class="none">{_why_not(picture) if side == SIDE else ""}</span>'
     data = base64.b64encode(picture.jpeg).decode()
     return (
         f'<img src="data:image/jpeg;base64,{data}" width="{side}" height="{side}"'
         f' alt="{escape(alt[:_LONGEST_REASON])}">'
     )
+
+
+def _why_not(picture: Picture) -> str:
+    return escape(f"no thumbnail: {picture.why_not[:_LONGEST_REASON]}")
 
 
 def count_pictures(galleries: Sequence[Gallery]) -> int:

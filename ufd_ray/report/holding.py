@@ -42,5 +42,5 @@ def what_held_back(found: dict[str, Any] | None) -> str | None:
     most = max(seconds, key=lambda name: float(seconds[name]))
     return (
         f"The largest part, {seconds[most]:,.1f} of {total:,.1f} seconds"
-        f" ({seconds[most] / total:.0%}), went by {_MOSTLY[most]}."
+        f" ({100 * seconds[most] / total:.0f} %), went by {_MOSTLY[most]}."
     )

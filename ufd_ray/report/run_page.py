@@ -12,7 +12,7 @@ from ufd_ray.report.facts import facts
 from ufd_ray.report.gallery import Gallery, tell_gallery
 from ufd_ray.report.histogram import Histogram
 from ufd_ray.report.holding import WENT_INTO, what_held_back
-from ufd_ray.report.page import escape, make_page
+from ufd_ray.report.page import escape, make_page, percent
 from ufd_ray.report.sources import SourceCounts, tell_sources
 
 _WHO = {"probe": "probe", "neighbors": "neighbours’ vote", "margin": "neighbours’ margin"}
@@ -84,7 +84,7 @@ def _lead(run: dict[str, Any]) -> list[str]:
     scored = counts["by_status"].get("scored", 0)
     fake = counts["by_verdict"].get("fake", 0)
     rate = counts["images"] / max(timings["whole_run_s"], 1e-9)
-    share = f"{fake / scored:.1%}" if scored else "–"
+    share = percent(fake / scored) if scored else "–"
     lead = f"{run['outcome'].replace('_', ' ')} · {run['started_at']} to {run['finished_at']}"
     paragraphs = [
         f'<p class="lead">{escape(lead)} · {rate:,.1f} images a second, start-up included</p>',

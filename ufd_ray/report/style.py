@@ -19,11 +19,13 @@ p.warning { border-left: 4px solid var(--warn); padding-left: .75rem }
 p, li { overflow-wrap: anywhere }
 table { border-collapse: collapse; width: 100%; table-layout: fixed }
 table.grid { table-layout: auto } caption { text-align: left; color: var(--soft) }
+caption span { display: block; max-width: calc(100vw - 2rem) }
 th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line);
          vertical-align: top; overflow-wrap: anywhere }
 th { font-weight: normal; color: var(--soft); width: 40% }
 table.grid th { width: auto } table.grid tbody th { color: var(--ink); min-width: 7rem }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+td.number { white-space: nowrap }
 table.grid td.number:last-child, table.grid th.number:last-child { padding-right: 0 }
 div.wide { overflow-x: auto }
 div.wide:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px }
@@ -40,13 +42,14 @@ ul.cards p { margin: .4rem 0 0 } ul.cards p.name { color: var(--soft) }
 ul.near { border-top: 1px solid var(--line); margin-top: .5rem }
 ul.near > li { display: flex; gap: .6rem; margin-top: .5rem; min-width: 0 }
 ul.near div { min-width: 0; overflow-wrap: anywhere }
+ul.near small { font-size: inherit; color: var(--soft) }
 ul.near img, ul.near span.none { flex: none; width: 64px; height: 64px }
 ul.cards img { display: block; border-radius: 3px; background: var(--box) }
 span.none { display: flex; align-items: center; justify-content: center; text-align: center;
             background: var(--box); color: var(--ink); border-radius: 3px; padding: .3rem;
             width: 128px; height: 128px; font-size: .75rem; line-height: 1.25; overflow: hidden }
-ul.near span.none { font-size: .65rem; padding: .1rem }
 img.figure { width: 100%; height: auto; background: #fff; border-radius: 3px }
+@media (max-width: 30rem) { svg text { font-size: 20px } }
 @media print { ul.cards > li { break-inside: avoid } }
 """
 """The one style sheet."""

@@ -77,7 +77,7 @@ def test_what_has_moved_is_a_warning() -> None:
     now, then = drawn(2000), drawn(1500, 0.8, seed=1)
     made = "".join(tell_drift(now, 5, Earlier("a", "2024-01-01", then, 3)))
     assert 'class="warning">The scores have moved' in made
-    assert "It called 0.2 % of its images fake, this one 0.2 %" in made
+    assert "The run before called 0.2 % of its images fake, this one 0.2 %" in made
 
 
 def test_where_nothing_can_be_compared_it_says_why() -> None:

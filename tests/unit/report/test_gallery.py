@@ -72,8 +72,7 @@ def test_a_card_shows_the_image_and_its_evidence() -> None:
     page = Page(made)
     assert page.open == []
     assert ("alt", "the image, called fake") in page.attributes
-    assert "no thumbnail: not found" in page.text
-    assert "fake from sd , distance 0.125 s3://bank/n.jpg" in page.text
+    assert "fake from sd , distance 0.125; no thumbnail: not found s3://bank/n.jpg" in page.text
 
 
 def test_names_are_text_and_never_links() -> None:
@@ -123,7 +122,7 @@ def test_agreement_is_counted_by_both() -> None:
     text = Page("".join(tell_agreement(agreement))).text
     assert "disagree on 2 of 4 images (50.0 %)" in text
     assert "above a vote of 0.25" in text
-    assert "probe: real 1 0 probe: fake 2 1" in text
+    assert "real by the probe 1 0 fake by the probe 2 1" in text
     assert tell_agreement(None) == tell_agreement(Agreement(0.5, "vote", 0.5)) == []
 
 

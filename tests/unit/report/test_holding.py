@@ -7,7 +7,7 @@ def test_the_largest_part_is_named() -> None:
     seconds = {"start_up": 10.0, "decode": 30.0, "encode": 20.0}
     said = what_held_back({"seconds": seconds})
     assert said == (
-        "The largest part, 30.0 of 60.0 seconds (50%), went by in waiting for decoding: more CPU"
+        "The largest part, 30.0 of 60.0 seconds (50 %), went by in waiting for decoding: more CPU"
         " cores would help."
     )
 

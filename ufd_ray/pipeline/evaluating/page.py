@@ -49,7 +49,8 @@ def write_page(
     settings, storage = judged.settings, judged.storage
     galleries: tuple[Gallery, ...] = ()
     if settings.gallery:
-        galleries = show_mistakes(sets, collected, column, Looking(settings, storage))
+        with Looking(settings, storage) as looking:
+            galleries = show_mistakes(sets, collected, column, looking)
         if num := count_pictures(galleries):
             print(f"{PAGE}: {num:,} thumbnails of images (--no-gallery leaves them out)")
     drawn = _drawn(settings.output, document["files"], storage)

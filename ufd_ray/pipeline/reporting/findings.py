@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 from ufd_ray.pipeline.record import RunRecord
 from ufd_ray.pipeline.reporting.cards import make_galleries
 from ufd_ray.pipeline.reporting.earlier import find_earlier
 from ufd_ray.pipeline.reporting.survey import Survey
 from ufd_ray.pipeline.reporting.thumbnails import Looking
-from ufd_ray.report import Findings, count_pictures
+from ufd_ray.report import Findings, Gallery, count_pictures
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import RunFolder, StorageOptions, manifest_ranges, read_range
 
@@ -26,17 +27,21 @@ def find(settings: ScoreSettings, folder: RunFolder, record: RunRecord, seen: Su
     earlier = find_earlier(settings.output, record.content, folder.options)
     if not settings.gallery:
         return Findings(seen.sources, seen.agreement, earlier)
-    picks = seen.picks()
-    looking, why_not = None, "this run read no images"
-    offsets: dict[int, int] = {}
-    if settings.input_kind == "images":
-        looking = Looking(settings, folder.options)
-        members = {r["position"] for rows in picks.values() for r in rows if r["member"]}
-        offsets = _offsets(folder.manifest, members, folder.options)
-    galleries = make_galleries(picks, offsets, looking, why_not, settings.bank)
+    galleries = _galleries(settings, folder, seen.picks())
     if num := count_pictures(galleries):
         print(f"report.html: {num:,} thumbnails of images (--no-gallery leaves them out)")
     return Findings(seen.sources, seen.agreement, earlier, galleries)
+
+
+def _galleries(
+    settings: ScoreSettings, folder: RunFolder, picks: dict[str, list[dict[str, Any]]]
+) -> tuple[Gallery, ...]:
+    if settings.input_kind != "images":
+        return make_galleries(picks, {}, None, "this run read no images", settings.bank)
+    members = {row["position"] for rows in picks.values() for row in rows if row["member"]}
+    offsets = _offsets(folder.manifest, members, folder.options)
+    with Looking(settings, folder.options) as looking:
+        return make_galleries(picks, offsets, looking, "", settings.bank)
 
 
 def _offsets(manifest: str, positions: AbstractSet[int], storage: StorageOptions) -> dict[int, int]:

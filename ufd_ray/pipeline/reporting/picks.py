@@ -59,10 +59,13 @@ class OneOfEach:
     def add(self, rows: Any, values: npt.NDArray[np.floating]) -> None:
         """Take rows into account; arguments as of `Lowest.add`."""
         strata = np.searchsorted(self._edges, values, side="right")
-        order = np.argsort(np.asarray(rows["image_id"].to_pylist(), str), kind="stable")
-        found, firsts = np.unique(strata[order], return_index=True)
-        for stratum, first in zip(found.tolist(), order[firsts].tolist(), strict=True):
-            self._strata[stratum].add(rows.slice(first, 1), np.zeros(1))
+        drawn = pa.table({"stratum": strata, "image_id": rows["image_id"]})
+        drawn = drawn.group_by("stratum").aggregate([("image_id", "min")])
+        places = pc.index_in(drawn["image_id_min"], rows["image_id"])
+        for stratum, place in zip(
+            *(c.to_pylist() for c in (drawn["stratum"], places)), strict=True
+        ):
+            self._strata[stratum].add(rows.slice(place, 1), np.zeros(1))
 
     def rows(self) -> list[dict[str, Any]]:
         """Those that were drawn, by stratum, the lowest first."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic
+from typing import Self
 
 import numpy as np
 
 from ufd_ray.errors import UfdError
-from ufd_ray.images import Decoded, DecodeLimits, shared_sandbox
+from ufd_ray.images import Decoded, DecodeLimits, Sandbox
 from ufd_ray.report import Picture, make_thumbnail
 from ufd_ray.settings import ReadingSettings
 from ufd_ray.storage import Fetched, FetchLimits, Known, StorageOptions, fetch
@@ -38,14 +39,20 @@ class Looking:
     def __init__(
         self, settings: ReadingSettings, storage: StorageOptions, longest_s: float = LONGEST_S
     ) -> None:
-        self._ends = time.monotonic() + longest_s
+        self._ends = monotonic() + longest_s
         self._longest_s = longest_s
         one_s = min(settings.fetch_timeout_s, _ONE_S)
         self._storage = replace(storage, fetch_timeout_s=one_s, patient=False)
         limits = FetchLimits.of(settings)
         self._limits = replace(limits, num_attempts=1, max_bytes=min(limits.max_bytes, _MOST_BYTES))
         decoding = DecodeLimits.of(settings)
-        self._decoding = replace(decoding, timeout_s=min(decoding.timeout_s, _ONE_S))
+        self._sandbox = Sandbox(replace(decoding, timeout_s=min(decoding.timeout_s, _ONE_S)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sandbox.close()
 
     @property
     def allow_http(self) -> bool:
@@ -62,7 +69,7 @@ class Looking:
         pictures: list[Picture] = []
         for start in range(0, len(wanted), _AT_ONCE):
             few = wanted[start : start + _AT_ONCE]
-            if time.monotonic() >= self._ends:
+            if monotonic() >= self._ends:
                 pictures += [self._too_late()] * len(few)
             else:
                 found = fetch(few, self._storage, self._limits)
@@ -72,10 +79,10 @@ class Looking:
     def _picture(self, found: Fetched, side: int) -> Picture:
         if found.data is None:
             return Picture(why_not=_code(found))
-        if time.monotonic() >= self._ends:
+        if monotonic() >= self._ends:
             return self._too_late()
         try:
-            (decoded,) = shared_sandbox(self._decoding).decode([found.data], "resize", side)
+            (decoded,) = self._sandbox.decode([found.data], "resize", side)
         except UfdError as error:  # the process does not start: a page fails no run
             return Picture(why_not=str(error))
         if decoded.pixels is None:

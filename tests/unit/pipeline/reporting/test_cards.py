@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,18 @@ from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import Known, StorageOptions, image_id
 
 HERE = StorageOptions()
+OPEN = ExitStack()
 
 
 def looking(longest_s: float = 60.0, **given: Any) -> Looking:
     settings = ScoreSettings(**{"input": ["/x"], "output": "/out", "probe": "/probe"} | given)
-    return Looking(settings, HERE, longest_s)
+    return OPEN.enter_context(Looking(settings, HERE, longest_s))
+
+
+@pytest.fixture(autouse=True)
+def _close() -> Iterator[None]:
+    yield
+    OPEN.close()
 
 
 def galleries(
@@ -102,7 +111,7 @@ def test_after_its_time_no_image_is_begun(tmp_path: Path, monkeypatch: pytest.Mo
     file = tmp_path / "a.png"
     file.write_bytes(encoded(picture(), "PNG"))
     clock = iter([0.0, 1.0, 1.0, 10.0])  # made; a batch, its image; the next batch
-    monkeypatch.setattr(thumbnails.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(thumbnails, "monotonic", lambda: next(clock))
     monkeypatch.setattr(thumbnails, "_AT_ONCE", 1)
     first, second = looking(longest_s=5.0).look([Known(str(file))] * 2, SIDE)
     assert first.jpeg is not None
