@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,20 @@ def paged(ray_cluster: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
     root = tmp_path_factory.mktemp("paged")
     crawl = root / "crawl"
     crawl.mkdir()
+    (crawl / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     for number, name in enumerate((HOSTILE, "plain.jpg", '"onload="x.png')):
         kind = "PNG" if name.endswith("png") else "JPEG"
         more = {} if kind == "PNG" else {"comment": SECRET}
         small = Image.fromarray(noise(4, 4, seed=number))
         small.resize((300, 200), Image.Resampling.BICUBIC).save(crawl / name, kind, **more)
-    (crawl / "<script>alert(1)<").write_bytes(b"no image")
-    (crawl / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    with tarfile.open(root / "shard.tar", "w") as tar:
+        tar.add(crawl / "broken.jpg", "first.jpg")
+        tar.add((crawl / "plain.jpg").rename(root / "plain.jpg"), "plain.jpg")
+    (crawl / "<script>alert(1)<.jpg").write_bytes(b"no image")
     identity = Encoder.load(EncoderSpec.parse(f"{TINY.arch}:{TINY.weights}")).identity
     bank, probe = make_bank(root / "bank", identity), make_probe(root / "probe", identity)
-    flags = (f"--input={crawl}", f"--bank={bank}", f"--probe={probe}", f"--output={root}", "--k=3")
+    flags = (f"--input={crawl}", f"--input={root}/shard.tar")
+    flags += (f"--bank={bank}", f"--probe={probe}", f"--output={root}", "--k=3")
     ended = run_here(ScoreSettings, score, *flags, "--run-id=a", "--max-error-rate=1")
     return Paged(root, ended, (root / "runs/a/report.html").read_text(), flags)
 
@@ -83,7 +88,7 @@ def test_thumbnails_are_the_images_and_nothing_of_their_files(paged: Paged) -> N
     found = [base64.b64decode(data) for data in re.findall(r"base64,([^\"]+)", section)]
     assert len(found) == 3
     wanted = []
-    for path in (paged.root / "crawl").iterdir():
+    for path in (*(paged.root / "crawl").iterdir(), paged.root / "plain.jpg"):
         data = path.read_bytes()
         if path.name.endswith(("alert(1)>.jpg", "plain.jpg", "x.png")):
             assert (SECRET in data) == path.name.endswith("jpg")
@@ -101,7 +106,8 @@ def test_all_sections_are_there(paged: Paged) -> None:
     text = Page(paged.page).text
     for words in (
         "There is no earlier run here with the same detectors",
-        f"{paged.root}/crawl/ 5 3 ",
+        f"{paged.root}/crawl/ 4 2 ",
+        "shard.tar → plain.jpg",
         "Probe and neighbours disagree on ",
         "Most unsure",
         "A sample over all scores",
