@@ -130,16 +130,24 @@ def _mistakes(document: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]])
     }
     rows = []
     for name, images in list(sets.items())[:MOST_SETS]:
-        for label, wrong in (("real", "called fake"), ("fake", "called real")):
-            num = images[f"n_{label}"]
-            cells = [f"{name_of(name, 60)}, {label} {wrong}", f"{num:,}"]
-            for detector in detectors:
-                share = right.get((name, detector, f"accuracy_{label}"))
-                cells.append("–" if share is None else f"{round(num * (1 - share)):,}")
-            rows.append(cells)
-    caption = "Images on the wrong side of each detector’s own threshold"
-    head = ["set and mistake", "images", *detectors]
-    return ["<h2>Mistakes</h2>", grid(caption, head, rows), *_more(len(sets))]
+        cells = [name_of(name, 60), f"{images['n_real']:,} / {images['n_fake']:,}"]
+        for detector in detectors:
+            wrong = [
+                _count(images[f"n_{label}"], right.get((name, detector, f"accuracy_{label}")))
+                for label in ("real", "fake")
+            ]
+            cells.append(" / ".join(wrong))
+        rows.append(cells)
+    caption = "Real images called fake / fakes called real, at each detector’s own threshold"
+    return [
+        "<h2>Mistakes</h2>",
+        grid(caption, ["set", "images", *detectors], rows),
+        *_more(len(sets)),
+    ]
+
+
+def _count(num: int, right: float | None) -> str:
+    return "–" if right is None else f"{round(num * (1 - right)):,}"
 
 
 def _more(num_sets: int) -> list[str]:

@@ -29,7 +29,6 @@ from ufd_ray.report import (
 )
 from ufd_ray.report.agreement import tell_agreement
 from ufd_ray.report.gallery import tell_gallery
-from ufd_ray.report.page import name_of
 from ufd_ray.report.thumbnail import MOST_BYTES
 
 MOST_OF_A_PAGE = 3 * 2**19
@@ -83,11 +82,6 @@ def test_names_are_text_and_never_links() -> None:
     assert page.text.count("<img src=x onerror=alert(1)>") == 7
     assert {"img", "a", "script"}.isdisjoint(page.tags)
     assert not any(name.startswith(("on", "href")) for name, _ in page.attributes)
-
-
-def test_what_turns_text_around_is_made_visible() -> None:
-    assert name_of("a\u202egpj.exe\n\x00") == "<bdi>a\\u202egpj.exe\\n\\x00</bdi>"
-    assert name_of("ж" * 300) == f"<bdi>{'ж' * 99}…{'ж' * 99}</bdi>"
 
 
 def test_a_gallery_without_images_is_no_section() -> None:

@@ -24,14 +24,22 @@ class Lowest:
         self._num = num
         self._held: Any = None
 
-    def add(self, rows: Any, keys: npt.NDArray[np.floating]) -> None:
+    def add(
+        self, rows: Any, keys: npt.NDArray[np.floating], among: npt.NDArray[np.bool_] | None = None
+    ) -> None:
         """Take rows into account.
 
         Args:
             rows: `pa.Table` with `image_id`, n rows; always with the same columns.
-            keys: (n,) floating, finite.
+            keys: (n,) floating, finite for all rows that count.
+            among: (n,) bool, which count; None: all.
         """
-        own = rows.append_column(_KEY, pa.array(keys, pa.float64()))
+        places = np.arange(len(rows)) if among is None else np.flatnonzero(among)
+        if len(places) > self._num:
+            # By keys alone first: rows with all their columns are copied for the chosen ones only.
+            last = np.partition(keys[places], self._num - 1)[self._num - 1]
+            places = places[keys[places] <= last]
+        own = rows.take(places).append_column(_KEY, pa.array(keys[places], pa.float64()))
         held = own if self._held is None else pa.concat_tables([self._held, own])
         chosen = pc.select_k_unstable(held.select([_KEY, "image_id"]), self._num, _ORDER)
         self._held = held.take(chosen)
@@ -56,15 +64,17 @@ class OneOfEach:
         self._edges = edges
         self._strata = [Lowest(1) for _ in range(len(edges) + 1)]
 
-    def add(self, rows: Any, values: npt.NDArray[np.floating]) -> None:
+    def add(
+        self, rows: Any, values: npt.NDArray[np.floating], among: npt.NDArray[np.bool_]
+    ) -> None:
         """Take rows into account; arguments as of `Lowest.add`."""
-        strata = np.searchsorted(self._edges, values, side="right")
-        drawn = pa.table({"stratum": strata, "image_id": rows["image_id"]})
+        places = np.flatnonzero(among)
+        strata = np.searchsorted(self._edges, values[places], side="right")
+        ids = rows["image_id"].take(places)
+        drawn = pa.table({"stratum": strata, "image_id": ids})
         drawn = drawn.group_by("stratum").aggregate([("image_id", "min")])
-        places = pc.index_in(drawn["image_id_min"], rows["image_id"])
-        for stratum, place in zip(
-            *(c.to_pylist() for c in (drawn["stratum"], places)), strict=True
-        ):
+        found = places[np.asarray(pc.index_in(drawn["image_id_min"], ids))]
+        for stratum, place in zip(drawn["stratum"].to_pylist(), found.tolist(), strict=True):
             self._strata[stratum].add(rows.slice(place, 1), np.zeros(1))
 
     def rows(self) -> list[dict[str, Any]]:

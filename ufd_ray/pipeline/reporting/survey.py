@@ -46,35 +46,27 @@ class Survey:
     def add(self, rows: Any) -> None:
         """Take rows into account: `pa.Table` of `SCORES`, `position`, and what else there is."""
         self.sources.add(counts_by_source(rows))
-        scored = rows.filter(pc.equal(rows["status"], "scored"))
-        if not len(scored):
-            return
-        apart = self._find_apart(scored)
+        is_scored = np.asarray(pc.equal(rows["status"], "scored"))
+        apart = self._find_apart(rows, is_scored)
         # The same bytes are looked at once.
-        is_first = np.asarray(pc.is_null(scored["duplicate_of"]))
-        shown = scored.select(_COLUMNS)
-        scores = np.asarray(scored[self._column], np.float64)
+        shown = is_scored & np.asarray(pc.is_null(rows["duplicate_of"]))
+        own = rows.select(_COLUMNS)
+        scores = np.asarray(rows[self._column], np.float64)
         distances = np.abs(scores - self._threshold)
-        for picked, keys, among in (
-            (self._highest, -scores, is_first),
-            (self._unsure, distances, is_first),
-            (self._apart, -distances, is_first & apart),
-        ):
-            if among.any():
-                picked.add(shown.filter(among), keys[among])
-        self._strata.add(shown.filter(is_first), scores[is_first])
+        self._highest.add(own, -scores, shown)
+        self._unsure.add(own, distances, shown)
+        self._apart.add(own, -distances, shown & apart)
+        self._strata.add(own, scores, shown)
 
-    def _find_apart(self, scored: Any) -> npt.NDArray[np.bool_]:
+    def _find_apart(self, rows: Any, is_scored: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         found = self.agreement
         if found is None:
-            return np.zeros(len(scored), np.bool_)
-        probe: npt.NDArray[np.bool_] = (
-            np.asarray(scored["probe_score"], np.float64) > found.probe_above
-        )
-        voted: npt.NDArray[np.bool_] = (
-            np.asarray(scored[f"nn_{found.neighbors_say}"], np.float64) > found.neighbors_above
-        )
-        found.add(probe, voted)
+            return np.zeros(len(rows), np.bool_)
+        # Of images without a score neither says anything: what is not a number is above nothing.
+        probe: npt.NDArray[np.bool_] = np.asarray(rows["probe_score"]) > found.probe_above
+        numbers = np.asarray(rows[f"nn_{found.neighbors_say}"])
+        voted: npt.NDArray[np.bool_] = numbers > found.neighbors_above
+        found.add(probe[is_scored], voted[is_scored])
         return np.not_equal(probe, voted)
 
     def picks(self) -> dict[str, list[dict[str, Any]]]:
