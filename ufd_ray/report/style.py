@@ -18,7 +18,8 @@ p.lead, p.note { color: var(--soft) } p.lead { margin-top: .25rem }
 p.warning { border-left: 4px solid var(--warn); padding-left: .75rem }
 p, li { overflow-wrap: anywhere }
 table { border-collapse: collapse; width: 100%; table-layout: fixed }
-table.grid { table-layout: auto; font-size: .85rem } caption { text-align: left; color: var(--soft) }
+table.grid { table-layout: auto; font-size: .85rem }
+caption { text-align: left; color: var(--soft) }
 caption span { display: block; max-width: calc(100vw - 2rem) }
 th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line);
          vertical-align: top; overflow-wrap: anywhere }
