@@ -24,7 +24,8 @@ caption span { display: block; max-width: calc(100vw - 2rem) }
 th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line);
          vertical-align: top; overflow-wrap: anywhere }
 th { font-weight: normal; color: var(--soft); width: 40% }
-table.grid th { width: auto } table.grid tbody th { color: var(--ink); min-width: 7rem;
+table.grid th { width: auto } table.grid thead th { overflow-wrap: normal }
+table.grid tbody th { color: var(--ink); min-width: 7rem;
   position: sticky; left: 0; background: var(--page) }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
 td.number { white-space: nowrap }

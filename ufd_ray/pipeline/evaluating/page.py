@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,10 +11,9 @@ from ufd_ray.evaluation import Row, ScoreColumn, SetPlan
 from ufd_ray.pipeline.evaluating.mistakes import show_mistakes
 from ufd_ray.pipeline.evaluating.scores import Collected
 from ufd_ray.pipeline.evaluating.scoring import Judged
-from ufd_ray.pipeline.evaluating.writing import write_bytes
 from ufd_ray.pipeline.reporting.thumbnails import Looking
 from ufd_ray.report import Drawn, Gallery, count_pictures, render_evaluation
-from ufd_ray.storage import StorageOptions, join_uri, read_object
+from ufd_ray.storage import PublishedFile, StorageOptions, join_uri, read_object, write_object
 
 PAGE = "evaluation.html"
 _MOST_BYTES = 512 * 2**10
@@ -56,7 +56,8 @@ def write_page(
     drawn = _drawn(settings.output, document["files"], storage)
     page = render_evaluation(document, [asdict(row) for row in rows], told, drawn, galleries)
     data = page.encode("utf-8", "backslashreplace")
-    return write_bytes(settings.output, PAGE, data, 0, storage).to_dict()
+    write_object(join_uri(settings.output, PAGE), data, storage)
+    return PublishedFile(PAGE, 0, hashlib.sha256(data).hexdigest(), len(data)).to_dict()
 
 
 def _drawn(root: str, files: Sequence[Mapping[str, Any]], storage: StorageOptions) -> list[Drawn]:

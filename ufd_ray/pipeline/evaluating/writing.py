@@ -54,19 +54,14 @@ def write_files(
         write_table(root, "scores.parquet", collected.scores, storage),
         write_table(root, "rejects.parquet", collected.rejected, storage),
         write_table(root, "metrics.parquet", metrics, storage),
-        write_bytes(root, "metrics.csv", csv.getvalue(), len(metrics), storage),
-        write_bytes(root, "tables.md", text.encode("utf-8", "backslashreplace"), 0, storage),
+        _write_bytes(root, "metrics.csv", csv.getvalue(), len(metrics), storage),
+        _write_bytes(root, "tables.md", text.encode("utf-8", "backslashreplace"), 0, storage),
     ]
     return [file.to_dict() for file in files]
 
 
-def write_bytes(
+def _write_bytes(
     root: str, name: str, data: bytes, num_rows: int, storage: StorageOptions
 ) -> PublishedFile:
-    """Write a file of an evaluation that is no Parquet.
-
-    Raises:
-        StorageError: it cannot be written.
-    """
-    write_object(join_uri(root, *name.split("/")), data, storage)
+    write_object(join_uri(root, name), data, storage)
     return PublishedFile(name, num_rows, hashlib.sha256(data).hexdigest(), len(data))
