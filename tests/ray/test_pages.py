@@ -35,13 +35,11 @@ class Paged:
         root: of everything.
         ended: how it ended.
         page: its `report.html`.
-        flags: of its command line, but for its name.
     """
 
     root: Path
     ended: Ended
     page: str
-    flags: tuple[str, ...]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +62,7 @@ def paged(ray_cluster: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
     flags = (f"--input={crawl}", f"--input={root}/shard.tar")
     flags += (f"--bank={bank}", f"--probe={probe}", f"--output={root}", "--k=3")
     ended = run_here(ScoreSettings, score, *flags, "--run-id=a", "--max-error-rate=1")
-    return Paged(root, ended, (root / "runs/a/report.html").read_text(), flags)
+    return Paged(root, ended, (root / "runs/a/report.html").read_text())
 
 
 def test_names_that_are_markup_are_shown_as_names(paged: Paged) -> None:
@@ -116,14 +114,3 @@ def test_all_sections_are_there(paged: Paged) -> None:
     ):
         assert words in text, words
     assert re.search(r"report\.html: \d+ thumbnails of images \(--no-gallery", paged.ended.out)
-
-
-def test_without_a_gallery_and_with_a_run_before(paged: Paged) -> None:
-    flags = ("--run-id=b", "--max-error-rate=1", "--no-gallery")
-    ended = run_here(ScoreSettings, score, *paged.flags, *flags)
-    assert ended.status == 0, ended.err
-    assert "thumbnails" not in ended.out
-    page = Page((paged.root / "runs/b/report.html").read_text())
-    assert sources(page) == []
-    assert "plain.jpg" not in page.text
-    assert "Compared with the 3 scores of run a" in page.text
