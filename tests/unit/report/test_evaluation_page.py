@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.report.test_run_page import HOSTILE, Page
 from ufd_ray.report import Card, Drawn, Gallery, Picture, render_evaluation
-from ufd_ray.report.evaluation_page import MOST_SETS
+from ufd_ray.report.evaluation_tables import MOST_SETS
 
 BIAS = {
     "chance": 0.5,
