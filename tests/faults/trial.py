@@ -142,7 +142,7 @@ class Trial:
         inputs = [] if given else ["--input", f"s3://{self.bucket}/crawl"]
         place = ["--output", f"s3://{self.bucket}/out", "--run-id", run_id]
         server = ["--s3-endpoint", self.proxy.url]
-        fixed = ["--precision=fp32", "--no-reuse-embeddings"]
+        fixed = ["--precision=fp32", "--no-reuse-embeddings", "--no-gallery"]  # reads are counted
         return [*inputs, *place, *server, *self.detectors, *fixed, *flags]
 
     def _read(self, run_id: str, name: str) -> bytes:

@@ -39,7 +39,14 @@ FOLDERS = {
 }
 SETS = {"progan": "progan", "sitd": "sitd", "dalle": "laion"}
 KS = (1, 3, 5, 9)
-FILES = {"evaluation.json", "metrics.csv", "metrics.parquet", "rejects.parquet", "scores.parquet"}
+FILES = {
+    "evaluation.html",
+    "evaluation.json",
+    "metrics.csv",
+    "metrics.parquet",
+    "rejects.parquet",
+    "scores.parquet",
+}
 DRAWN = ("probe_score", "nn_margin", "nn_vote_k9")
 FIGURES = {
     f"figures/{name}.{kind}"

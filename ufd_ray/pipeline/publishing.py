@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ufd_ray.report import Histogram
-from ufd_ray.schema import DECIDING, SCORES
+from ufd_ray.schema import DECIDING, POSITION, SCORES
 from ufd_ray.storage import (
     ROWS_PER_GROUP,
     Parts,
@@ -76,6 +76,7 @@ def publish_scores(
     rows_per_file: int,
     decider: str,
     metadata: dict[str, str],
+    see: Callable[[Any], None] | None = None,
 ) -> tuple[list[PublishedFile], Census]:
     """Write `scores/`, and `embeddings/` where the parts have some, and read them back.
 
@@ -85,6 +86,7 @@ def publish_scores(
         rows_per_file: rows in one published file.
         decider: the detector whose score the histogram shows.
         metadata: run constants for the files' own metadata.
+        see: is given each file's rows, with their `position`, as they pass; None: nobody looks.
 
     Raises:
         AccountsError: rows were lost or doubled, or a file is not what was written.
@@ -104,6 +106,8 @@ def publish_scores(
     for number, rows in enumerate(tables):
         scores = _fill_duplicate_of(rows, firsts).select(schema.names).cast(schema)
         census.add(scores, decider)
+        if see is not None:
+            see(scores.append_column(POSITION, rows[POSITION.name]))
         name = f"part-{number:05d}.parquet"
         files.append(write_table(run.uri, f"scores/{name}", scores, run.options, metadata))
         if "embedding" in rows.column_names:

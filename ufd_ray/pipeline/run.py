@@ -23,11 +23,13 @@ from ufd_ray.pipeline.publishing import Census, publish_scores
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.recalling import find_kept
 from ufd_ray.pipeline.record import RunRecord
+from ufd_ray.pipeline.reporting.findings import find
+from ufd_ray.pipeline.reporting.survey import Survey
 from ufd_ray.pipeline.searching import OpenSearch, open_search, plan_on
 from ufd_ray.pipeline.selecting import count_images, find_ledger, list_images
 from ufd_ray.pipeline.stored_input import Stored
 from ufd_ray.pipeline.waiting import find_place
-from ufd_ray.report import render_run
+from ufd_ray.report import Findings, render_run
 from ufd_ray.settings import ScoreSettings
 from ufd_ray.storage import (
     ROWS_AT_ONCE,
@@ -155,15 +157,18 @@ class Run:
                 tally = start_tally()
                 self._score(cluster, tally)
                 lease.check()
+                survey = Survey(self._record.content["detectors"])
                 files, census = publish_scores(
                     self._folder,
                     self._record.num_images,
                     self._settings.rows_per_file,
                     self._settings.decider,
                     self._record.metadata,
+                    survey.add,
                 )
+                found = find(self._settings, self._folder, self._record, survey)
                 lease.check()
-                return self._finish(tally, files, census, cluster)
+                return self._finish(tally, files, census, found, cluster)
         except BaseException as error:
             self._fail(lease, error)
             raise
@@ -213,14 +218,19 @@ class Run:
             yield search
 
     def _finish(
-        self, tally: Any, files: list[PublishedFile], census: Census, cluster: Cluster
+        self,
+        tally: Any,
+        files: list[PublishedFile],
+        census: Census,
+        found: Findings,
+        cluster: Cluster,
     ) -> Outcome:
         over = census.error_rate > self._settings.max_error_rate
         outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
         shared = sum(cluster.cpus_by_node) if self._plan.device == "cpu" else None
         self._record.publish(outcome, census, files, read_tally(tally), shared)
         content = self._record.content
-        self._folder.finish(content, render_run(content, census.histogram))
+        self._folder.finish(content, render_run(content, census.histogram, found))
         _say(census, self._settings.max_error_rate if over else None)
         return outcome
 

@@ -46,6 +46,9 @@ class EvaluateSettings(SweepSettings, SearchSettings, ImageSettings):
     figures: bool = Field(
         True, description="draw curves, histograms, a map of embeddings and spectra as well"
     )
+    gallery: bool = Field(
+        True, description="show the worst mistakes as thumbnails in evaluation.html"
+    )
     align: bool = Field(
         False,
         description="make all images alike first: centre crops of one size, as JPEGs of one quality"

@@ -24,7 +24,7 @@ class JobSettings(BaseModel):
             *("device", "num_encoders", "gpus_per_encoder", "wait_for_gpus_s", "batch_size"),
             *("fetch_timeout_s", "fetch_attempts", "reuse_embeddings", "num_workers", "lease_s"),
             *("weights", "output", "run_id", "rows_per_file", "dry_run", "max_error_rate"),
-            *("progress_s", "max_failures", "s3_requester_pays", "s3_kms_key"),
+            *("gallery", "progress_s", "max_failures", "s3_requester_pays", "s3_kms_key"),
             *("search", "search_device", "search_memory_mb", "search_shards"),
         )
     )

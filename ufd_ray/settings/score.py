@@ -66,6 +66,10 @@ class ScoreSettings(DecidingSettings, SearchSettings, ImageSettings):
         False, description="only images that are new or changed since ROOT's published runs"
     )
     keep_embeddings: bool = Field(False, description="publish the embeddings beside the scores")
+    gallery: bool = Field(
+        True,
+        description="show some images, and their nearest of the bank, as thumbnails in report.html",
+    )
     rows_per_file: int = Field(100_000, ge=1, description="rows in one published file")
     plan: Place | None = Field(
         None,

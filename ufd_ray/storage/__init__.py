@@ -25,6 +25,7 @@ from ufd_ray.storage.fetching.fetch import fetch
 from ufd_ray.storage.folders import check_writable, list_folder, tidy_up
 from ufd_ray.storage.known import Fetched, FetchLimits, Known
 from ufd_ray.storage.leave_one_out import LeaveOneOut
+from ufd_ray.storage.listing.allowed import why_refused
 from ufd_ray.storage.listing.inputs import Inputs
 from ufd_ray.storage.listing.stored_embeddings import StoredEmbeddings, StoredFile
 from ufd_ray.storage.manifests.ledger import Ledger
@@ -36,7 +37,7 @@ from ufd_ray.storage.manifests.ranges import (
     read_range,
 )
 from ufd_ray.storage.node_cache import FileOnNode, describe_file, file_on_node, one_at_a_time
-from ufd_ray.storage.objects import delete_objects, object_exists, write_object
+from ufd_ray.storage.objects import delete_objects, object_exists, read_object, write_object
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
 from ufd_ray.storage.runs.current import write_current
 from ufd_ray.storage.runs.embeddings import (
@@ -47,7 +48,12 @@ from ufd_ray.storage.runs.embeddings import (
 )
 from ufd_ray.storage.runs.export import Choice, export_current, export_runs
 from ufd_ray.storage.runs.folder import RunFolder, new_run_id, utc_now
-from ufd_ray.storage.runs.history import PublishedRun, published_run, published_runs
+from ufd_ray.storage.runs.history import (
+    PublishedRun,
+    ScoreFiles,
+    published_run,
+    published_runs,
+)
 from ufd_ray.storage.runs.lease import Lease
 from ufd_ray.storage.runs.pruning import prune
 from ufd_ray.storage.runs.pruning_plan import PruningPolicy, plan_pruning
@@ -55,7 +61,7 @@ from ufd_ray.storage.runs.publication import Parts, PublishedFile, check_files, 
 from ufd_ray.storage.runs.reruns import failed_images, find_runs, scored_images
 from ufd_ray.storage.runs.verification import verify_current, verify_run, verify_runs
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
-from ufd_ray.storage.uris import image_id, join_uri, parse_uri
+from ufd_ray.storage.uris import image_id, join_uri, parse_uri, scheme_of
 from ufd_ray.storage.vectors import embedding_column, embedding_matrix
 
 __all__ = [
@@ -81,6 +87,7 @@ __all__ = [
     "PublishedFile",
     "PublishedRun",
     "RunFolder",
+    "ScoreFiles",
     "StorageOptions",
     "StoredEmbeddings",
     "StoredFile",
@@ -121,11 +128,13 @@ __all__ = [
     "read_bank_info",
     "read_document",
     "read_neighbors",
+    "read_object",
     "read_probe",
     "read_range",
     "read_searchable",
     "read_shards",
     "read_stored",
+    "scheme_of",
     "scored_images",
     "select_images",
     "tidy_up",
@@ -133,6 +142,7 @@ __all__ = [
     "verify_current",
     "verify_run",
     "verify_runs",
+    "why_refused",
     "write_audit",
     "write_current",
     "write_document",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -102,6 +103,8 @@ def test_a_published_run_stays_one_when_its_last_step_fails(
     monkeypatch.setattr(module, "start_tally", lambda: None)
     monkeypatch.setattr(module, "read_tally", lambda _: None)
     monkeypatch.setattr(module, "render_run", lambda *_: "")
+    monkeypatch.setattr(module, "Survey", Mock())
+    monkeypatch.setattr(module, "find", lambda *_: None)
     monkeypatch.setattr(Run, "_score", lambda *_: None)
     files = [PublishedFile("scores/part-00000.parquet", 0, "5", 1)]
     monkeypatch.setattr(module, "publish_scores", lambda *_: (files, Census()))

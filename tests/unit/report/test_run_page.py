@@ -68,7 +68,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attrs
-        if tag != "meta":
+        if tag not in ("meta", "br", "img"):  # which have no end
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -94,7 +94,7 @@ def test_a_page_says_what_the_run_did() -> None:
         "published with errors",
         "20.6 images a second",
         "12,000 of 12,345 images were scored",
-        "3,000 of them (25.0%) were called fake by the probe",
+        "3,000 of them (25.0 %) were called fake by the probe",
         "error corrupt 345",
         "same bytes as an earlier image 17",
         "the threshold 0.625",
@@ -197,7 +197,9 @@ def test_two_lines_where_images_may_be_unsure() -> None:
     run = changed(counts__by_verdict={"real": 8000, "fake": 3000, "unsure": 1000})
     run["detectors"] |= {"threshold_name": "max-fpr", "unsure_above": 0.25}
     made = render_run(run, COUNTS)
-    assert "3,000 of them (25.0%) were called fake by the probe, and 1,000 are left unsure." in made
+    assert (
+        "3,000 of them (25.0 %) were called fake by the probe, and 1,000 are left unsure." in made
+    )
     assert "the threshold 0.625 (max-fpr), the dotted one 0.25" in Page(made).text
     places = dict(re.findall(r'<line class="(\w+)" x1="([\d.]+)"', made))
     assert places == {"threshold": "400.0", "unsure": "160.0"}

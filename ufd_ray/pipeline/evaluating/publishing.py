@@ -25,6 +25,7 @@ from ufd_ray.pipeline.evaluating.account import (
 )
 from ufd_ray.pipeline.evaluating.bias import guard_sets
 from ufd_ray.pipeline.evaluating.figures import draw_figures
+from ufd_ray.pipeline.evaluating.page import write_page
 from ufd_ray.pipeline.evaluating.scores import collect, score_columns
 from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.evaluating.spectra import Spectra
@@ -115,12 +116,13 @@ def publish(
         "settings": settings.model_dump(mode="json"),
         "fingerprint": fingerprint,
     }
+    told = [*lines_of(rows, columns, counts), *(guard.lines() if guard else [])]
+    files.append(write_page(judged, document, rows, told, sets, collected, columns[0]))
     write_document(settings.output, DOCUMENT, document, judged.storage)
     for name, why in sets.left_out.items():
         if collected.failed[name]:  # of the others it was said when they were listed
             print(f"set {name} is left out: {why}")
-    told = guard.lines() if guard else []
-    print(*lines_of(rows, columns, counts), *told, sep="\n")
+    print(*told, sep="\n")
     print(f"written: {settings.output}/tables.md")
     return outcome
 

@@ -1,0 +1,95 @@
+"""`evaluation.html`: the worst mistakes by their files, and the figures that lie there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crawl.handmade import HERE, TINY, make_probe
+from tests.unit.images.samples import encoded, picture
+from tests.unit.pipeline.evaluating.rows import scored, table
+from ufd_ray.encoders import EncoderSpec
+from ufd_ray.pairing import Detectors
+from ufd_ray.pipeline.encoding import EncoderPlan
+from ufd_ray.pipeline.evaluating import page
+from ufd_ray.pipeline.evaluating.page import _drawn
+from ufd_ray.pipeline.evaluating.publishing import publish
+from ufd_ray.pipeline.evaluating.scoring import Judged
+from ufd_ray.report import Drawn
+from ufd_ray.settings import EvaluateSettings
+
+PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
+
+
+@pytest.fixture
+def judged(tmp_path: Path) -> Judged:
+    probe, out = str(make_probe(tmp_path / "probe")), str(tmp_path / "out")
+    settings = EvaluateSettings(input=["/tests"], output=out, probe=probe)
+    return Judged(settings, Detectors.read(settings.deciding, HERE), PLAN, None, HERE)
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    """Of both classes fifteen images, the later the worse; the worst two have a file."""
+    rows = []
+    for label in (0, 1):
+        for number in range(15):
+            score = number / 20 if label == 0 else 1 - number / 20
+            name = f"{'real' if label == 0 else 'fake'}-{number:02}.png"
+            own = {"image_id": name, "uri": f"{folder}/{name}", "probe_score": score}
+            rows.append(scored("crawl", label, []) | own)
+        (folder / name).write_bytes(encoded(picture(), "PNG"))
+    return rows
+
+
+def test_the_worst_mistakes_are_shown_first(
+    judged: Judged, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(judged, [table(*rows_of(tmp_path))], {})
+    data = Path(judged.settings.output, page.PAGE).read_bytes()
+    files = json.loads(Path(judged.settings.output, "evaluation.json").read_text())["files"]
+    (own,) = [file for file in files if file["name"] == page.PAGE]
+    assert own["sha256"] == hashlib.sha256(data).hexdigest()
+    text = data.decode()
+    for kind, word in (("real", "most like fakes"), ("fake", "most like real images")):
+        section = text.partition(word)[2].partition("<h2>")[0]
+        names = [f"{kind}-{number:02}.png" for number in range(14, 2, -1)]
+        places = [section.index(name) for name in names]
+        assert places == sorted(places)
+        assert section.count("<li>") == len(names)
+        assert section.count("<img ") == 1
+        assert section.index("<img ") < places[0]
+        assert section.count("no thumbnail: not found") == 11
+    assert "real, called fake" in text
+    assert "fake, called real" in text
+    assert "evaluation.html: 2 thumbnails of images" in capsys.readouterr().out
+
+
+def test_without_a_gallery_no_image_is_named(judged: Judged, tmp_path: Path) -> None:
+    settings = judged.settings.model_copy(update={"gallery": False})
+    publish(replace(judged, settings=settings), [table(*rows_of(tmp_path))], {})
+    text = Path(settings.output, page.PAGE).read_text()
+    assert ".png" not in text
+    assert "most like" not in text
+
+
+def test_figures_are_taken_in_as_far_as_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "_MOST_BYTES", 10)
+    monkeypatch.setattr(page, "_MOST_OF_ALL", 15)
+    files = []
+    for name, size in (("a.svg", 9), ("b.svg", 11), ("c.svg", 7), ("d.svg", 6), ("a.png", 1)):
+        (tmp_path / "figures").mkdir(exist_ok=True)
+        (tmp_path / "figures" / name).write_bytes(b"x" * size)
+        files.append({"name": f"figures/{name}", "num_bytes": size})
+    assert _drawn(str(tmp_path), [*files, {"name": "tables.md", "num_bytes": 1}], HERE) == [
+        Drawn("figures/a.svg", b"x" * 9),
+        Drawn("figures/b.svg", None),
+        Drawn("figures/c.svg", None),
+        Drawn("figures/d.svg", b"x" * 6),
+    ]
