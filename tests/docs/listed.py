@@ -28,6 +28,8 @@ RUN_BY = {
     "docs/evidence.md#auditing-a-bank/3": "tests/ray/test_evidence.py",
     "docs/published-probe.md#three-commands": "tests/docs/test_published_probe.py",
     "docs/published-probe.md#other-labelled-images": "tests/docs/test_published_probe.py",
+    "docs/review.md#draw": "tests/docs/test_review.py",
+    "docs/review.md#judge": "tests/docs/test_review.py",
     "docs/scheduled-crawls.md#cron-and-a-standing-cluster/2": "tests/docs/test_nightly.py",
     "docs/submitting.md#one-recipe-a-job": "tests/s3/test_submission.py",
     "docs/submitting.md#what-the-exit-status-becomes": "tests/s3/test_submission.py",
