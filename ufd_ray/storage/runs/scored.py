@@ -86,7 +86,8 @@ def find_scored(place: str, options: StorageOptions) -> Scored:
 def _current(folder: str, given: str, options: StorageOptions) -> Scored:
     document = read_current(folder, given, options)
     held = runs_held(folder, given, document)
-    root = folder.rpartition("/")[0]
+    head, slash, _ = folder.rpartition("/")
+    root = head or slash or "."
     runs = [run for run in published_runs(root, options) if run.run_id in held]
     if missing := sorted(held - {run.run_id for run in runs}):
         raise SettingsError(
