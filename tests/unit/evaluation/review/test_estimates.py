@@ -83,7 +83,13 @@ def test_what_cannot_be_said_is_not_said() -> None:
         # Flagged, size, fakes, labels: a rare kind with few labels, and one that is common.
         [(False, 75_000, 15, 30), (False, 25_000, 60, 20), (True, 300, 150, 25), (True, 90, 80, 5)],
         [(False, 1_500, 60, 40), (False, 500, 100, 30), (True, 1_000, 900, 40), (True, 50, 25, 10)],
-        [(False, 5_000, 0, 12), (False, 100, 1, 8), (True, 30, 30, 10)],
+        # Fakes that hardly any sample meets, in several strata.
+        [
+            (False, 75_000, 1, 99),
+            (False, 18_750, 2, 50),
+            (False, 4_700, 3, 25),
+            (True, 600, 190, 80),
+        ],
     ],
 )
 def test_intervals_hold_what_is_true(strata: list[tuple[bool, int, int, int]]) -> None:
