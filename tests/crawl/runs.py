@@ -37,9 +37,10 @@ def run_here(settings: type[JobSettings], job: Callable[[Any], Outcome], *flags:
     """Run a job in this process, by its command line.
 
     Encoders compute in fp32 unless a flag says otherwise: what is compared to 1e-5 must not depend
-    on the CPU of the day.
+    on the CPU of the day. A job that is given labels has no encoder.
     """
-    if "precision" in settings.model_fields and not any("--precision" in flag for flag in flags):
+    chosen = any("--precision" in flag or flag == "--labels" for flag in flags)
+    if "precision" in settings.model_fields and not chosen:
         flags = (*flags, "--precision=fp32")
     out, err = io.StringIO(), io.StringIO()
     with (

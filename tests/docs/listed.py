@@ -29,6 +29,8 @@ RUN_BY = {
     "docs/evaluation.md#sweeps": "tests/ray/test_evaluate_sweeps.py",
     "docs/published-probe.md#three-commands": "tests/docs/test_published_probe.py",
     "docs/published-probe.md#other-labelled-images": "tests/docs/test_published_probe.py",
+    "docs/review.md#draw": "tests/docs/test_review.py",
+    "docs/review.md#judge": "tests/docs/test_review.py",
     "docs/scheduled-crawls.md#cron-and-a-standing-cluster/2": "tests/docs/test_nightly.py",
     "docs/submitting.md#one-recipe-a-job": "tests/s3/test_submission.py",
     "docs/submitting.md#what-the-exit-status-becomes": "tests/s3/test_submission.py",

@@ -12,7 +12,7 @@ EXPANDED = {"$(date -u +%F)": NIGHT, "$night": NIGHT, "$try": "1"}
 
 _PLACES = {
     *("--input", "--embeddings", "--bank", "--probe", "--on", "--import", "--output", "--to"),
-    "--plan",
+    *("--plan", "--run", "--labels"),
 }
 
 

@@ -34,6 +34,7 @@ WITHOUT_RAY = (
     "jobs.fit_probe",
     "jobs.plan",
     "jobs.prune",
+    "jobs.report",
     "jobs.score",
     "jobs.verify",
 )

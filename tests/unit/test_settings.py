@@ -15,12 +15,13 @@ from ufd_ray.settings import (
     ImageSettings,
     JobSettings,
     PlanSettings,
+    ReportSettings,
     ScoreSettings,
 )
 
 JOBS = [
     *(BuildBankSettings, CalibrateSettings, ScoreSettings, FitProbeSettings, DemoSettings),
-    *(PlanSettings, EvaluateSettings),
+    *(PlanSettings, EvaluateSettings, ReportSettings),
 ]
 SCORE = {"input": ["/photos"], "output": "/out", "probe": "/probe"}
 FIELDS = [(job, name, field) for job in JOBS for name, field in job.model_fields.items()]

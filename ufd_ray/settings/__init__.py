@@ -23,6 +23,8 @@ from ufd_ray.settings.judging import JudgingSettings
 from ufd_ray.settings.places import RUN_NAME, Place, RunId
 from ufd_ray.settings.plan import PlanSettings
 from ufd_ray.settings.prune import PruneSettings
+from ufd_ray.settings.report import ReportSettings
+from ufd_ray.settings.review import ReviewSettings
 from ufd_ray.settings.score import ScoreSettings
 from ufd_ray.settings.searching import SearchDeviceSettings, SearchMode, SearchSettings
 from ufd_ray.settings.sweeping import OWN, SweepSettings
@@ -51,6 +53,8 @@ __all__ = [
     "PreprocessMode",
     "PruneSettings",
     "ReadingSettings",
+    "ReportSettings",
+    "ReviewSettings",
     "RunId",
     "ScoreSettings",
     "SearchDeviceSettings",

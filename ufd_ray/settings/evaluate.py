@@ -9,21 +9,26 @@ from pydantic import Field, field_validator, model_validator
 from ufd_ray.settings.deciding import DecidingSettings
 from ufd_ray.settings.images import ImageSettings
 from ufd_ray.settings.places import Place
+from ufd_ray.settings.review import ReviewSettings
 from ufd_ray.settings.searching import SearchSettings
 from ufd_ray.settings.several import Several
 from ufd_ray.settings.sweeping import SweepSettings
 
 
-class EvaluateSettings(SweepSettings, SearchSettings, ImageSettings):
+class EvaluateSettings(ReviewSettings, SweepSettings, SearchSettings, ImageSettings):
     """Judge a probe, a bank's neighbours, or both, on labelled test sets.
 
     Labels come from a manifest's `label` column, or from the folders `0_real` and `1_fake`; the
     test set from its `source` column, or from the first folder below --input.
+    With --labels instead: judge a run by images of it that a person has labelled.
     """
 
     # What they hold is compared instead, wherever they lie.
     changes_no_row: ClassVar[frozenset[str]] = SweepSettings.changes_no_row | {"bank", "probe"}
 
+    input: Several[Place] = Field(
+        [], description=ImageSettings.model_fields["input"].description or ""
+    )
     bank: Place | None = Field(
         None, description="folder or URI of the feature bank whose neighbours are judged"
     )
@@ -71,6 +76,10 @@ class EvaluateSettings(SweepSettings, SearchSettings, ImageSettings):
 
     @model_validator(mode="after")
     def _has_a_detector(self) -> Self:
+        if self.labels is not None:
+            return self
+        if not self.input:
+            raise ValueError("--input is required")
         if self.bank is None and self.probe is None:
             raise ValueError("neither --bank nor --probe is given: at least one has to be judged")
         if self.bank is None and not self.compare_bank and "ks" in self.model_fields_set:

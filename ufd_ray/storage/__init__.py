@@ -39,6 +39,7 @@ from ufd_ray.storage.manifests.ranges import (
 from ufd_ray.storage.node_cache import FileOnNode, describe_file, file_on_node, one_at_a_time
 from ufd_ray.storage.objects import delete_objects, object_exists, read_object, write_object
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
+from ufd_ray.storage.review_files import FilledIn, check_no_sample, read_labels, write_sample
 from ufd_ray.storage.runs.current import write_current
 from ufd_ray.storage.runs.embeddings import (
     ROWS_PER_GROUP,
@@ -59,6 +60,8 @@ from ufd_ray.storage.runs.pruning import prune
 from ufd_ray.storage.runs.pruning_plan import PruningPolicy, plan_pruning
 from ufd_ray.storage.runs.publication import Parts, PublishedFile, check_files, write_table
 from ufd_ray.storage.runs.reruns import failed_images, find_runs, scored_images
+from ufd_ray.storage.runs.sampling import Frame, Stratum, open_frame
+from ufd_ray.storage.runs.scored import Scored, find_scored
 from ufd_ray.storage.runs.verification import verify_current, verify_run, verify_runs
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import image_id, join_uri, parse_uri, scheme_of
@@ -72,6 +75,8 @@ __all__ = [
     "FetchLimits",
     "Fetched",
     "FileOnNode",
+    "FilledIn",
+    "Frame",
     "Inputs",
     "KeptEmbeddings",
     "Known",
@@ -88,11 +93,14 @@ __all__ = [
     "PublishedRun",
     "RunFolder",
     "ScoreFiles",
+    "Scored",
     "StorageOptions",
     "StoredEmbeddings",
     "StoredFile",
+    "Stratum",
     "cells_as_matrix",
     "check_files",
+    "check_no_sample",
     "check_writable",
     "delete_objects",
     "describe_differences",
@@ -108,6 +116,7 @@ __all__ = [
     "file_on_node",
     "find_document",
     "find_runs",
+    "find_scored",
     "image_id",
     "index_embeddings",
     "join_uri",
@@ -118,6 +127,7 @@ __all__ = [
     "object_exists",
     "one_at_a_time",
     "open_filesystem",
+    "open_frame",
     "open_parts",
     "outcome_of_earlier",
     "parse_uri",
@@ -127,6 +137,7 @@ __all__ = [
     "published_runs",
     "read_bank_info",
     "read_document",
+    "read_labels",
     "read_neighbors",
     "read_object",
     "read_probe",
@@ -150,5 +161,6 @@ __all__ = [
     "write_neighbors",
     "write_object",
     "write_probe",
+    "write_sample",
     "write_table",
 ]

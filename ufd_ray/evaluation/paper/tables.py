@@ -10,7 +10,7 @@ from ufd_ray.evaluation.paper.rows import Cells, TableRow, accuracy_rows, precis
 from ufd_ray.evaluation.paper.sets import GROUPS, PAPER_SETS
 
 _NOT_KNOWN = "–"
-_MEANS = {"GANs": GROUPS["gan"], "unseen": GROUPS["unseen"], MEAN: tuple(PAPER_SETS)}
+_MEANS = GROUPS | {MEAN: tuple(PAPER_SETS)}
 
 
 def tables_text(
@@ -83,12 +83,12 @@ def _paper_table(rows: Sequence[TableRow], figures: _Figures, mean: str) -> list
 
 
 def _with_means(cells: Cells, there: Sequence[str]) -> dict[str, float]:
-    """The cells of the sets that are there, and the means over them where all are known."""
+    """The cells of the sets that are there, and the means over them where they are known."""
     found = {name: cells[name] for name in there if name in cells}
     for mean, members in _MEANS.items():
         meant = [name for name in there if name in members]
-        if mean == MEAN and len(meant) == len(PAPER_SETS) and MEAN in cells:
-            found[mean] = cells[MEAN]  # as printed: rounded once
+        if mean in cells and len(meant) == len(members):
+            found[mean] = cells[mean]  # as printed: rounded once
         elif meant and all(name in found for name in meant):
             found[mean] = sum(found[name] for name in meant) / len(meant)
     return found

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.schema import DECIDING
-from ufd_ray.storage.documents import find_document
-from ufd_ray.storage.objects import object_exists, write_from
+from ufd_ray.storage.objects import write_from
+from ufd_ray.storage.runs.current_record import read_current, runs_held
 from ufd_ray.storage.runs.history import PublishedRun, ScoreFiles, published_runs
+from ufd_ray.storage.runs.marks import MARKED
 from ufd_ray.storage.runs.newest import RUN
 from ufd_ray.storage.runs.reruns import find_runs
 from ufd_ray.storage.scratch import Scratch, open_scratch
@@ -25,13 +26,6 @@ _READ = [
     *("probe_score", "nn_vote", "nn_margin", "verdict"),
 ]
 
-# A spreadsheet takes a cell that begins with one of these signs for a formula, and whose names
-# these are is unknown. A cell may begin wherever a line can be cut, not at the comma alone, and
-# behind quotes and white space. The mark is one of the signs: each that stands at such a place gets
-# one, so that taking one away at each such place gives every name back.
-_MARKED = (
-    r"""regexp_replace({0}, '(^|[\x00-\x20\x7f-\x{{a0}};,|"])([=+@＝＋－＠''-])', '\1''\2', 'g')"""
-)
 _TEXT = ("uri", "member")
 # The digits of a float32, not those of the double that stands in for it.
 _DIGITS = "{0}::VARCHAR::DOUBLE"
@@ -160,8 +154,8 @@ def export_current(root: str, choice: Choice, to: str, options: StorageOptions) 
     """
     _check_place(root, to)
     uri = join_uri(root, "current")
-    document = _read_current(uri, options)
-    held = _runs_held(uri, document)
+    document = read_current(uri, "--current", options)
+    held = runs_held(uri, "--current", document)
     runs = [run for run in published_runs(root, options) if run.run_id in held]
     if missing := sorted(held - {run.run_id for run in runs}):
         raise SettingsError(
@@ -175,7 +169,7 @@ def export_current(root: str, choice: Choice, to: str, options: StorageOptions) 
         columns = [*_READ, "run_id"]
         with _reading(scratch, files, columns, RUN), scratch.named("whose", whose):
             _choose(scratch, choice, "r.run_id")
-        if _read_current(uri, options) != document:
+        if read_current(uri, "--current", options) != document:
             raise StorageError(f"{uri} was made anew while it was read; start again")
         return _write(scratch, choice, to, options)
 
@@ -230,26 +224,6 @@ def _whose(
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def _read_current(uri: str, options: StorageOptions) -> dict[str, Any]:
-    document = find_document(uri, "current.json", "--current", options)
-    if document is None or not object_exists(join_uri(uri, "_SUCCESS"), options):
-        raise SettingsError(f"--current: {uri} is not complete; make it with jobs/current.py")
-    return document
-
-
-def _runs_held(uri: str, document: dict[str, Any]) -> set[str]:
-    """The runs of which `current` has rows."""
-    runs = document.get("runs")
-    for run in runs if isinstance(runs, list) else [None]:
-        told = (run.get("run_id"), run.get("num_rows")) if isinstance(run, dict) else (None, None)
-        if not (isinstance(told[0], str) and isinstance(told[1], int)):
-            raise SettingsError(
-                f"--current: {uri}/current.json does not say which runs it has rows of; make it"
-                " anew with jobs/current.py"
-            )
-    return {run["run_id"] for run in runs or [] if run["num_rows"]}
-
-
 @contextmanager
 def _reading(
     scratch: Scratch, files: ScoreFiles, columns: list[str], further: Sequence[Any] = ()
@@ -279,7 +253,7 @@ def _write(scratch: Scratch, choice: Choice, to: str, options: StorageOptions) -
     num_images, num_names, num_detectors = database.execute(_COUNT).fetchall()[0]
     shown, form = _COLUMNS, "FORMAT json"
     if to.endswith(".csv"):
-        shown = _COLUMNS | dict.fromkeys(_TEXT, _MARKED)
+        shown = _COLUMNS | dict.fromkeys(_TEXT, MARKED)
         form = f"FORMAT csv, HEADER, FORCE_QUOTE ({', '.join(_TEXT)})"
     columns = ", ".join(f"{value.format(name)} AS {name}" for name, value in shown.items())
     file = scratch.folder / "export"

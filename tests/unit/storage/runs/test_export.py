@@ -26,6 +26,7 @@ from ufd_ray.storage import (
     write_current,
 )
 from ufd_ray.storage.runs import export
+from ufd_ray.storage.runs.marks import MARKED
 
 OPTIONS = StorageOptions()
 DATABASE = duckdb.connect()
@@ -192,7 +193,7 @@ hostile_text = st.text(st.sampled_from([*SIGNS, *CUTS, *"\r\n\"'\xa0\x7fa"]) | s
 @example('a;"=1')
 @settings(max_examples=300)
 def test_wherever_a_line_is_cut_no_cell_is_a_formula(name: str) -> None:
-    sql = f"SELECT {export._MARKED.format('$1')}"
+    sql = f"SELECT {MARKED.format('$1')}"
     ((marked,),) = DATABASE.execute(sql, [name]).fetchall()
     assert had_back(marked) == name
     quoted = marked.replace('"', '""')

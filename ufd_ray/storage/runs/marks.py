@@ -1,0 +1,12 @@
+"""Names of strangers in files that people open in a spreadsheet."""
+
+from __future__ import annotations
+
+# A spreadsheet takes a cell that begins with one of these signs for a formula, and whose names
+# these are is unknown. A cell may begin wherever a line can be cut, not at the comma alone, and
+# behind quotes and white space. The mark is one of the signs: each that stands at such a place gets
+# one, so that taking one away at each such place gives every name back.
+MARKED = (
+    r"""regexp_replace({0}, '(^|[\x00-\x20\x7f-\x{{a0}};,|"])([=+@＝＋－＠''-])', '\1''\2', 'g')"""
+)
+"""SQL of DuckDB for a text that is no formula; `{0}` is the column."""
