@@ -62,9 +62,24 @@ class Picture:
     split: str | None = None
 
 
+def draw_crops(seed: Sequence[int], count: int) -> list[Image.Image]:
+    """Crops of the photographs, from one as from the other, `SIDE` pixels a side."""
+    rng = np.random.default_rng(seed)
+    # What is to be seen in them repeats, and in both classes alike: it cannot tell them apart.
+    photographs = [load_sample_image(f"{name}.jpg") for name in PHOTOGRAPHS]
+    crops = []
+    for number in range(count):
+        photograph = photographs[number % len(photographs)]
+        height, width, _ = photograph.shape
+        x = rng.integers(0, width - SIDE, endpoint=True)
+        y = rng.integers(0, height - SIDE, endpoint=True)
+        crops.append(Image.fromarray(photograph[y : y + SIDE, x : x + SIDE]))
+    return crops
+
+
 def training_pictures(folder: Path, num_crops: int, seed: int) -> list[Picture]:
     """Real crops, and the same crops through the generator trained on."""
-    crops = _crops(np.random.default_rng([seed, 0]), num_crops)
+    crops = draw_crops([seed, 0], num_crops)
     found = _save_all(folder / "real", REAL, "photograph", crops)
     found += _save_all(folder / "fake", FAKE, TRAINED_ON, map(GENERATORS[TRAINED_ON], crops))
     # By number: the same figures wherever the folder lies.
@@ -76,7 +91,7 @@ def training_pictures(folder: Path, num_crops: int, seed: int) -> list[Picture]:
 
 def crawl_pictures(folder: Path, num_crops: int, seed: int) -> list[Picture]:
     """A crawl: other real crops, the same crops through every generator, and broken files."""
-    crops = _crops(np.random.default_rng([seed, 1]), num_crops)
+    crops = draw_crops([seed, 1], num_crops)
     found = _save_all(folder / "photograph", REAL, "photograph", crops)
     for number, (name, generate) in enumerate(GENERATORS.items()):
         fakes = map(generate, crops)
@@ -91,19 +106,6 @@ def write_manifest(path: Path, pictures: Sequence[Picture]) -> None:
         rows = csv.writer(file)
         rows.writerow(["uri", *names])
         rows.writerows([p.path, *(getattr(p, name) for name in names)] for p in pictures)
-
-
-def _crops(rng: np.random.Generator, count: int) -> list[Image.Image]:
-    # What is to be seen in them repeats, and in both classes alike: it cannot tell them apart.
-    photographs = [load_sample_image(f"{name}.jpg") for name in PHOTOGRAPHS]
-    crops = []
-    for number in range(count):
-        photograph = photographs[number % len(photographs)]
-        height, width, _ = photograph.shape
-        x = rng.integers(0, width - SIDE, endpoint=True)
-        y = rng.integers(0, height - SIDE, endpoint=True)
-        crops.append(Image.fromarray(photograph[y : y + SIDE, x : x + SIDE]))
-    return crops
 
 
 def _save_all(

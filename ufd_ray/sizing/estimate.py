@@ -3,8 +3,9 @@
     run = start-up + images × (listing + pace + publication)
 
 - *pace*, seconds an image: the slowest of
-    - `cpu`: core-seconds of all stages on CPUs, and Ray's, / cores of all machines. All share them,
-      an encoder on CPUs with its threads among them.
+    - `cpu`: core-seconds of all stages on CPUs, and Ray's, / cores of all machines, less what Ray's
+      processes take where they wait. All share them, an encoder on CPUs with its threads among
+      them.
     - `gpu`: 1 / (GPUs that have an encoder × images a second of one).
     - `encoders`, where fewer machines have one: core-seconds of encoding / cores of these.
     - `network`: bytes of an image / (machines × bytes a second of one).
@@ -36,6 +37,7 @@ class Stated:
     Attributes:
         start_s: seconds in which a flow's actors and first tasks are under way, beside imports.
         core_s: core-seconds an image in which Ray moves it between stages.
+        idle_cores: of each machine, which Ray's processes take by waking and looking.
         list_s: seconds an image in which a manifest is listed.
         publish_s: seconds a row in which parts become published files.
         readers_a_core: reading workers that begin at once, for each core.
@@ -43,14 +45,23 @@ class Stated:
 
     start_s: float
     core_s: float
+    idle_cores: float
     list_s: float
     publish_s: float
     readers_a_core: float
 
 
-RAY = Stated(start_s=2.0, core_s=0.001, list_s=1.7e-6, publish_s=15.5e-6, readers_a_core=1.0)
+RAY = Stated(
+    start_s=2.0,
+    core_s=0.001,
+    idle_cores=0.2,
+    list_s=1.7e-6,
+    publish_s=15.5e-6,
+    readers_a_core=1.0,
+)
 """`list_s` and `publish_s` are measured (`benchmarks/ledger.py`, `resume.py`: 2 cores, AMD EPYC,
-local disk). The other three are assumed; `benchmarks/plan.py` tells how near all of it comes."""
+local disk), and so is `idle_cores`, once: fifteen processes at 1 to 1.4 % of a core each, in a run
+on that machine. The other three are assumed; `benchmarks/plan.py` tells how near it comes."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,8 @@ def estimate(
         ValueError: GPUs without their rate, or start-up neither given nor measured.
     """
     core_s = sum(cost.core_s for cost in measured.stages.values()) + stated.core_s
-    pace = {"cpu": core_s / (machines.number * machines.cpus)}
+    free = machines.cpus - min(stated.idle_cores, machines.cpus / 2)
+    pace = {"cpu": core_s / (machines.number * free)}
     cores_a_gpu = None
     if machines.gpus:
         if machines.gpu_images_per_s is None:
@@ -131,7 +143,7 @@ def estimate(
         pace["gpu"] = 1 / (busy * machines.gpu_images_per_s)
         cores_a_gpu = machines.gpu_images_per_s * core_s
     elif "encode" in measured.stages and machines.num_encoders < machines.number:
-        cores = machines.num_encoders * machines.cpus
+        cores = machines.num_encoders * free
         pace["encoders"] = measured.stages["encode"].core_s / cores
     if machines.network_bytes_per_s is not None:
         pace["network"] = measured.read_bytes / (machines.number * machines.network_bytes_per_s)

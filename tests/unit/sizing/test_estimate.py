@@ -132,3 +132,5 @@ def test_no_images_too_few_for_a_block_or_a_file() -> None:
 def test_what_ray_takes_is_in_the_sum() -> None:
     with_ray = estimate(MEASURED, Machines(1, 1), 1000, FREE, 0)
     assert with_ray.cpu_core_s == pytest.approx(0.004 + RAY.core_s)
+    with_ray = estimate(MEASURED, Machines(3, 2), 1000, FREE, 0)
+    assert with_ray.pace_s["cpu"] == pytest.approx(with_ray.cpu_core_s / (3 * (2 - RAY.idle_cores)))

@@ -53,6 +53,7 @@ def assumptions(
         if measured.model_s is None:
             yield "loading the model was not measured: --startup-s says more"
     yield f"Ray moves an image between stages in {1000 * RAY.core_s:g} core-ms (assumed)"
+    yield f"Ray's own processes take {RAY.idle_cores:g} cores of each machine"
     if measured.listing_each_s is None:
         listing = f"{1e6 * RAY.list_s:g} s a million further images, as in a manifest on a disk"
     else:

@@ -1,0 +1,96 @@
+"""Everything that `jobs/evaluate.py` can do, by one command, on pictures made for it.
+
+    python benchmarks/evaluation.py --output FOLDER
+
+The demo's generators stand in the paper's layout under the paper's names, so that its tables and
+groups are filled; the pictures are not the paper's, and neither are the figures. A bank and a probe
+are made of one of them (`progan`), and a second bank of another (`dalle`); a third has the first's
+pictures by another encoder, of random weights. Then one `evaluate` has all sets, all sweeps, all
+figures and the page. What each command took is said.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from ufd_ray.demo.pictures import GENERATORS, draw_crops
+
+ROOT = Path(__file__).parents[1]
+KEYS = ("progan", "cyclegan", "biggan", "guided", "dalle")
+"""Under which the generators stand, in their order; those from `guided` on share real images."""
+REALS = {"guided": "imagenet", "dalle": "laion"}
+OTHER_ENCODER = "timm/mobilenetv3_small_050:random:1"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--num-images", type=int, default=60, help="of each class of each set")
+    parser.add_argument("--output", type=Path, required=True, help="a new folder")
+    asked = parser.parse_args()
+    root: Path = asked.output.absolute()
+    root.mkdir(parents=True)
+    make_sets(root / "test", asked.num_images, seed=1)
+    for key in ("progan", "dalle"):
+        make_set(root / "train" / key, key, 2 * asked.num_images, seed=0)
+    made = {
+        "of-progan": ("progan", "lite0"),
+        "of-dalle": ("dalle", "lite0"),
+        "by-another-encoder": ("progan", OTHER_ENCODER),
+    }
+    for name, (key, encoder) in made.items():
+        images, bank = root / "train" / key, root / "banks" / name
+        run("build_bank", "--input", images, "--encoder", encoder, "--output", bank)
+    bank, probe = root / "banks" / "of-progan", root / "probe"
+    run("fit_probe", "--bank", bank, "--output", probe)
+    others = [f"{name}={root / 'banks' / name}" for name in list(made)[1:]]
+    run(
+        *("evaluate", "--input", root / "test", "--bank", bank, "--probe", probe),
+        *("--sweep-jpeg", "--sweep-blur", "--sweep-preprocess"),
+        *("--sweep-train-size", 50, "--sweep-train-size", 100, "--sweep-train-size", 200),
+        *(word for other in others for word in ("--compare-bank", other)),
+        *("--output", root / "evaluation"),
+    )
+    shutil.rmtree(root / "train")
+
+
+def make_sets(folder: Path, num_images: int, seed: int) -> None:
+    """All test sets as the paper's authors lay theirs out."""
+    for number, key in enumerate(KEYS):
+        make_set(folder / key, key, num_images, seed + number, reals=REALS.get(key))
+
+
+def make_set(folder: Path, key: str, num_images: int, seed: int, reals: str | None = None) -> None:
+    """Crops of photographs, and other crops through a generator."""
+    generate = list(GENERATORS.values())[KEYS.index(key)]
+    crops = draw_crops([seed, 2], 2 * num_images)
+    real, fake = crops[:num_images], crops[num_images:]
+    of_real = folder if reals is None else folder.parent / reals
+    save(of_real / "0_real", real)
+    save(folder / "1_fake", [generate(crop) for crop in fake])
+
+
+def save(folder: Path, pictures: list[Image.Image]) -> None:
+    folder.mkdir(parents=True)
+    for number, picture in enumerate(pictures):
+        picture.save(folder / f"{number:04d}.png", compress_level=1)
+
+
+def run(job: str, *arguments: object) -> None:
+    """One job as a process of its own."""
+    begun = time.perf_counter()
+    command = [sys.executable, str(ROOT / "jobs" / f"{job}.py"), *map(str, arguments)]
+    subprocess.run(command, check=True)
+    print(f"{job}: {time.perf_counter() - begun:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
