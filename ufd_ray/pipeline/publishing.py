@@ -97,7 +97,8 @@ def publish_scores(
     schema = pa.schema([*SCORES, *parts.further])
     census = Census(histogram=Histogram.of(decider))
     files: list[PublishedFile] = []
-    tables: Iterable[Any] = [schema.empty_table()]  # at least one file, for no rows as well
+    # At least one file, for no rows as well.
+    tables: Iterable[Any] = [schema.append(POSITION).empty_table()]
     firsts = pa.table({name: pa.array([], pa.string()) for name in ("content_hash", "first_id")})
     if num_images:
         tables = parts.ranges(num_images, rows_per_file)
