@@ -91,7 +91,7 @@ class TestOnS3(EveryImageHasItsRow):
         assert run.ended.err == ""
         ours = (
             "fake where ", "out of the bank ", "encoder timm/", "encoders: ", "search: ",
-            "run whole → s3://",
+            "report.html: ", "run whole → s3://",
             "manifest columns", "published: s3://",
             *(f"{number:,} " for number in range(1000)),
         )  # fmt: skip

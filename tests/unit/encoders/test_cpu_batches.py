@@ -13,7 +13,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
+from tests.unit.encoders.inputs import random_pixels, relative_difference
 from ufd_ray.encoders import CpuBatches, Encoder, EncoderSpec
 
 
@@ -24,8 +26,11 @@ def threads_as_before() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def batches_of(encode: Any, num_cores: int, at_once: int | None = None) -> CpuBatches:
-    encoder = SimpleNamespace(encode=encode, precision="fp32")
+def batches_of(
+    encode: Any, num_cores: int, at_once: int | None = None, kind: type[nn.Module] = nn.LayerNorm
+) -> CpuBatches:
+    layers = nn.Sequential(nn.Conv2d(1, 1, 1), kind(1) if kind is nn.LayerNorm else kind(1, 1, 1))
+    encoder = SimpleNamespace(encode=encode, precision="fp32", modules=layers.modules)
     return CpuBatches(cast(Encoder, encoder), num_cores, at_once)
 
 
@@ -70,6 +75,18 @@ def test_threads_share_the_cores(num_cores: int, threads: int, of_each: int) -> 
     assert list(seen.values()) == [of_each] * threads
 
 
+def test_convolutions_take_all_pictures_together() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def encode(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        seen.append((len(pixels), torch.get_num_threads()))
+        return np.zeros((len(pixels), 2), np.float32)
+
+    batches_of(encode, 3, kind=nn.Conv2d).encode(numbered(70))
+    batches_of(encode, 3, 9, nn.Conv2d).encode(numbered(10))
+    assert seen == [(64, 3), (6, 3), (9, 3), (1, 3)]
+
+
 def test_what_one_thread_fails_at_is_raised() -> None:
     def encode(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         if (pixels == 9).any():
@@ -80,12 +97,12 @@ def test_what_one_thread_fails_at_is_raised() -> None:
         batches_of(encode, 2).encode(numbered(20))
 
 
-def test_embeddings_are_those_of_the_encoder() -> None:
-    encoder = Encoder.load(EncoderSpec("timm/mobilenetv3_small_050", "random:1"))
-    pixels = np.random.default_rng(0).integers(0, 256, (11, 224, 224, 3), np.uint8)
-    expected = encoder.encode(pixels)
-    found = CpuBatches(encoder, 2).encode(pixels)
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
-    assert CpuBatches(encoder, 2).encode(pixels[:0]).shape == (0, encoder.dim)
+@pytest.mark.parametrize("arch", ["timm/mobilenetv3_small_050", "timm/vit_tiny_patch16_224"])
+def test_embeddings_are_those_of_the_encoder(arch: str) -> None:
+    encoder = Encoder.load(EncoderSpec(arch, "random:1"))
+    pixels = random_pixels(11)
+    batches = CpuBatches(encoder, 2)
+    assert relative_difference(batches.encode(pixels), encoder.encode(pixels)) < 1e-6
+    assert batches.encode(pixels[:0]).shape == (0, encoder.dim)
     with pytest.raises(ValueError, match="expected uint8"):
-        CpuBatches(encoder, 2).encode(pixels[:, :100])
+        batches.encode(pixels[:, :100])

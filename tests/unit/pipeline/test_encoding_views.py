@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
+from torch import nn
 
 from ufd_ray.pipeline import encoding
 from ufd_ray.pipeline.encoding import EncodeImages
@@ -24,6 +25,9 @@ class Counting:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+
+    def modules(self) -> list[nn.Module]:
+        return []
 
     def encode(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         self.batches.append(len(pixels))
