@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ray.train import (
     CheckpointConfig,
     FailureConfig,
@@ -58,9 +60,11 @@ def train(
             f" {cluster.num_cpus} CPUs"
         )
     last_word = start_last_word()
+    lies = parse_uri(bank.uri)
     task = Task(
         settings=settings,
-        bank=bank,
+        # Ray Train's workers have working directories of their own.
+        bank=replace(bank, uri=lies.path) if lies.scheme == "file" else bank,
         storage=storage,
         l2_grid=l2_grid,
         num_folds=num_folds,
