@@ -52,8 +52,6 @@ def curves_figure(
     Raises:
         ValueError: there is nothing to draw.
     """
-    if not panels:
-        raise ValueError("nothing to draw: no test set")
     columns, inches = panel_inches(len(panels))
 
     def paint(figure: Any) -> None:

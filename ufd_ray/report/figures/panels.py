@@ -20,7 +20,13 @@ _TICKS = {1: 8, 2: 6, 3: 5, 4: 4, 5: 3}
 
 
 def panel_inches(num_panels: int) -> tuple[int, tuple[float, float]]:
-    """How many panels stand in a row, and the size of the figure that holds them all, inches."""
+    """How many panels stand in a row, and the size of the figure that holds them all, inches.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if not num_panels:
+        raise ValueError("nothing to draw: no test set")
     columns = _COLUMNS.get(num_panels, 5)
     width, height = _PANELS[columns]
     rows = math.ceil(num_panels / columns)

@@ -45,8 +45,6 @@ def reliability_figure(panels: Mapping[str, Reliability], detector: str, about: 
     Raises:
         ValueError: there is nothing to draw.
     """
-    if not panels:
-        raise ValueError("nothing to draw: no test set")
     columns, inches = panel_inches(len(panels))
 
     def paint(figure: Any) -> None:
