@@ -1,0 +1,5 @@
+"""The paper's other detectors, one file each: pixels → score, in torch alone."""
+
+from ufd_ray.baselines.baseline import Baseline, PixelRecipe, TrainingRecipe
+
+__all__ = ["Baseline", "PixelRecipe", "TrainingRecipe"]
