@@ -12,29 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True)
-class PixelRecipe:
-    """How an image becomes pixels, in the order of the attributes.
-
-    Attributes:
-        size: side of the crop, pixels: what the network is given.
-        resize: what the shorter side is resized to first, pixels; None: it stays as it is.
-        resampling: of that resize.
-        perturbed: share of images that are blurred, and that of those compressed as JPEG, each by
-            a coin of its own; strengths as in the paper's training transform.
-        fixed: strengths are those of the paper's validation transform instead of drawn.
-        crop: where the crop lies. Images smaller than it are padded with black.
-        flipped: share of images whose left and right change places.
-    """
-
-    size: int
-    resize: int | None = None
-    resampling: Literal["bilinear", "lanczos"] = "bilinear"
-    perturbed: float = 0.0
-    fixed: bool = False
-    crop: Literal["centre", "random"] = "centre"
-    flipped: float = 0.0
+from ufd_ray.images import PixelRecipe
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ufd_ray.detectors.neighbors import (
 )
 from ufd_ray.detectors.nested_search import NestedSearch
 from ufd_ray.detectors.out_of_bank import nearest_distances, sum_up, tell_bound
-from ufd_ray.detectors.paper_recipe import PaperFit, PaperState, fit_paper
+from ufd_ray.detectors.paper_recipe import EarlyStop, PaperFit, PaperState, fit_paper
 from ufd_ray.detectors.probe import Probe, scores_of
 from ufd_ray.detectors.published import import_published, is_published, tell_whose
 from ufd_ray.detectors.search import SearchCounts
@@ -42,6 +42,7 @@ __all__ = [
     "CrossValidation",
     "Detected",
     "Detector",
+    "EarlyStop",
     "Embeddings",
     "Folds",
     "LogisticFit",

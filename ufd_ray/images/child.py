@@ -22,6 +22,7 @@ from ufd_ray.images.crop_decoding import decode_crop
 from ufd_ray.images.cropping import on_black, to_pixels
 from ufd_ray.images.decoding import decode
 from ufd_ray.images.forms import make_forms
+from ufd_ray.images.pixel_recipe import make_by_recipe
 from ufd_ray.images.traits import read_traits
 from ufd_ray.images.views import make_views
 from ufd_ray.images.wire import READY, Decoded, Request, answer_bytes, read_request
@@ -57,15 +58,20 @@ def _with_traits(done: Decoded, request: Request, *files: bytes) -> Decoded:
 def _decode(request: Request) -> Decoded:
     """Cut out of a file what the encoder sees, and make the views or forms that are wanted."""
     facts = Decoded()
+    recipe = request.by_recipe
     try:
-        if request.mode == "crop" and not request.num_views:
+        is_cut_out = request.mode == "crop" if recipe is None else recipe.recipe.is_plain
+        if is_cut_out and not request.num_views:
             crop = decode_crop(request.data, max_pixels=request.max_pixels, size=request.size)
             facts = Decoded(crop.format, *crop.sides)
             return replace(facts, pixels=on_black(crop.shown, request.size).tobytes())
         image = decode(request.data, max_pixels=request.max_pixels)
         facts = Decoded(image.format, image.width, image.height)
         mode, size = request.mode, request.size
-        pixels = to_pixels(image, mode=mode, size=size).tobytes()
+        if recipe is None:
+            pixels = to_pixels(image, mode=mode, size=size).tobytes()
+        else:
+            pixels = make_by_recipe(image, recipe).tobytes()
         if request.views is not None:
             views = make_views(image, request.views, size).tobytes()
         elif request.forms:

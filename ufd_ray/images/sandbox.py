@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Self
 
 from ufd_ray.images.aligning import Alignment
 from ufd_ray.images.forms import Form
+from ufd_ray.images.pixel_recipe import ByRecipe
 from ufd_ray.images.process import DecodingProcess, LostError
 from ufd_ray.images.views import Views
 from ufd_ray.images.wire import Decoded, Request
 
 if TYPE_CHECKING:
-    from ufd_ray.settings import PreprocessMode, ReadingSettings
+    from ufd_ray.settings import InputSettings, PreprocessMode
 
 DECODER = (sys.executable, "-P", "-m", "ufd_ray.images.child")
 """The command of the process that decodes. -P: not with whatever lies in the working folder."""
@@ -39,7 +40,7 @@ class DecodeLimits:
     memory_mb: int = 2048
 
     @classmethod
-    def of(cls, settings: ReadingSettings) -> DecodeLimits:
+    def of(cls, settings: InputSettings) -> DecodeLimits:
         """The bounds that a job's settings ask for."""
         return cls(settings.max_pixels, settings.decode_timeout_s, settings.decode_memory_mb)
 
@@ -106,6 +107,37 @@ class Sandbox:
                 if data is None
                 else self._decode_one(Request(data, mode, size, self._max_pixels, wanted, *how))
                 for data, wanted in pairs
+            ]
+
+    def decode_by_recipe(
+        self,
+        batch: Iterable[bytes | None],
+        wanted: Sequence[ByRecipe | None],
+        *,
+        alignment: Alignment | None = None,
+    ) -> list[Decoded]:
+        """Decode files, and make the pixels that their recipes ask for.
+
+        Args:
+            batch: the files' bytes; None where there are none.
+            wanted: how each is made; None only where there are no bytes.
+            alignment: as for `decode`; results and errors as well.
+        """
+        with self._lock:
+            return [
+                Decoded()
+                if data is None or how is None
+                else self._decode_one(
+                    Request(
+                        data,
+                        "crop",
+                        how.recipe.size,
+                        self._max_pixels,
+                        alignment=alignment,
+                        by_recipe=how,
+                    )
+                )
+                for data, how in zip(batch, wanted, strict=True)
             ]
 
     def close(self) -> None:

@@ -43,6 +43,29 @@ class ViewDraws:
     is_flipped: bool
 
 
+@dataclass(frozen=True)
+class Chances:
+    """What is left to chance, and how often it strikes.
+
+    Attributes:
+        perturbed: share that is blurred, and that of those compressed, each by its own coin, 0–1.
+        fixed: strengths are those of the validation transform instead of drawn.
+        placed: the crop lies anywhere instead of in the centre.
+        flipped: share whose left and right change places, 0–1.
+    """
+
+    perturbed: float
+    fixed: bool
+    placed: bool
+    flipped: float
+
+
+OF_SPLIT: dict[Split, Chances] = {
+    "train": Chances(SHARE, fixed=False, placed=True, flipped=SHARE),
+    "val": Chances(SHARE, fixed=True, placed=False, flipped=0.0),
+}
+
+
 def view_key(content_hash: str, seed: int) -> bytes:
     """What the draws of an image's views depend on, 32 bytes: its bytes and the seed alone.
 
@@ -54,32 +77,38 @@ def view_key(content_hash: str, seed: int) -> bytes:
 
 
 def draw_view(key: bytes, number: int, split: Split) -> ViewDraws:
-    """Draw for one view.
-
-    All is drawn for every view in the same order, whether it is used or not. Between OpenCV's
-    and Pillow's JPEG, which the released code takes by turns, nothing is drawn: the two write the
-    same bytes.
+    """Draw for one view by the transform of a split; the rest as for `draw`.
 
     Args:
         key: from `view_key`.
         number: of the view, from 1 on.
         split: `train`; or `val`, where strengths and place are fixed and two coins remain.
     """
+    return draw(key, number, OF_SPLIT[split])
+
+
+def draw(key: bytes, number: int, chances: Chances) -> ViewDraws:
+    """Draw for one picture.
+
+    All is drawn for every one in the same order, whether it is used or not. Between OpenCV's
+    and Pillow's JPEG, which the released code takes by turns, nothing is drawn: the two write the
+    same bytes.
+
+    Args:
+        key: from `view_key`.
+        number: of the draw, 1 … 65,535.
+        chances: what is left to chance.
+    """
     digest = hashlib.sha256(key + struct.pack(">H", number)).digest()
     blurred, sigma, compressed, quality, left, top, flipped, _ = (
         word / 2**32 for word in _WORDS.unpack(digest)
     )
-    if split == "val":
-        return ViewDraws(
-            VAL_SIGMA if blurred < SHARE else None,
-            VAL_QUALITY if compressed < SHARE else None,
-            place=None,
-            is_flipped=False,
-        )
+    # 1 - share: over 0, since a blur by nothing is none.
+    strength = VAL_SIGMA if chances.fixed else MAX_SIGMA * (1 - sigma)
+    saved_at = VAL_QUALITY if chances.fixed else QUALITIES[int(quality * len(QUALITIES))]
     return ViewDraws(
-        # 1 - share: over 0, since a blur by nothing is none.
-        MAX_SIGMA * (1 - sigma) if blurred < SHARE else None,
-        QUALITIES[int(quality * len(QUALITIES))] if compressed < SHARE else None,
-        place=(left, top),
-        is_flipped=flipped < SHARE,
+        strength if blurred < chances.perturbed else None,
+        saved_at if compressed < chances.perturbed else None,
+        place=(left, top) if chances.placed else None,
+        is_flipped=flipped < chances.flipped,
     )

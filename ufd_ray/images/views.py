@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ufd_ray.images.blurring import gaussian_blur
-from ufd_ray.images.cropping import crop_window, resize_shorter_side
+from ufd_ray.images.cropping import crop_window, on_black, resize_shorter_side
 from ufd_ray.images.view_draws import Split, ViewDraws, draw_view
 
 MCU = 16
@@ -68,12 +68,12 @@ def apply_draws(
     the whole image: so a view of a long panorama costs what one of a square costs.
 
     Args:
-        resized: uint8 (height, width, 3), no side under `size`.
+        resized: uint8 (height, width, 3).
         drawn: what is done to it.
         size: side of the crop, pixels.
 
     Returns:
-        uint8 (size, size, 3).
+        uint8 (size, size, 3); black where the picture is smaller, which lies in the middle then.
     """
     height, width = resized.shape[:2]
     share_left, share_top = drawn.place or (None, None)
@@ -86,11 +86,15 @@ def apply_draws(
         pixels = through_jpeg(pixels, drawn.quality)
     x, y = left - around_x.start, top - around_y.start
     view = pixels[y : y + size, x : x + size]
+    if view.shape[:2] != (size, size):
+        view = on_black(Image.fromarray(np.ascontiguousarray(view)), size)
     return view[:, ::-1] if drawn.is_flipped else view
 
 
 def _first(side: int, size: int, share: float | None) -> int:
-    return crop_window(side, size)[0] if share is None else int(share * (side - size + 1))
+    # Of a side that is shorter than the crop there is one place: all of it.
+    places = max(1, side - size + 1)
+    return crop_window(side, size)[0] if share is None else int(share * places)
 
 
 def _around(side: int, first: int, size: int) -> slice:

@@ -15,6 +15,7 @@ from ufd_ray.errors import DecodeError, ErrorCode
 from ufd_ray.images.aligning import Alignment
 from ufd_ray.images.decoding import FORMATS
 from ufd_ray.images.forms import FORM, Form
+from ufd_ray.images.pixel_recipe import BY_RECIPE, ByRecipe
 from ufd_ray.images.traits import WORDS, FileTraits, traits_bytes, traits_of
 from ufd_ray.images.view_draws import Split
 from ufd_ray.images.views import Views
@@ -39,6 +40,7 @@ class Request:
         alignment: what the file is made into before all that; None: it stays as it is.
         with_traits: what its header says of it is wanted as well.
         forms: in which it is wanted as well, instead of views; at most 255.
+        by_recipe: how its pixels are made, of `size`, instead of by `mode`; None: by that.
     """
 
     data: bytes
@@ -49,6 +51,7 @@ class Request:
     alignment: Alignment | None = None
     with_traits: bool = False
     forms: tuple[Form, ...] = ()
+    by_recipe: ByRecipe | None = None
 
     @property
     def num_views(self) -> int:
@@ -100,8 +103,9 @@ _CODES = (
     ErrorCode.TOO_SMALL,
 )
 # Mode, size, max_pixels; views, their split and key; size (0: none) and quality to align to;
-# whether traits are wanted; other forms; bytes of the file. The forms follow, and then the file.
-_REQUEST = struct.Struct("<BIQBB32sIBBBQ")
+# whether traits are wanted; other forms; whether there is a recipe; bytes of the file. The forms
+# follow, the recipe, and then the file.
+_REQUEST = struct.Struct("<BIQBB32sIBBBBQ")
 # Format and error, each counted from 1, 0 for none; width, height; bytes of the message that
 # follows. Then come the traits that were wanted, the pixels, and those of the views that were
 # wanted, exactly where there is no error: their number needs no telling.
@@ -123,21 +127,24 @@ def request_header(request: Request) -> bytes:
         alignment.quality if alignment else 0,
         request.with_traits,
         len(request.forms),
+        request.by_recipe is not None,
         len(request.data),
     )
-    return b"".join((header, *(form.to_bytes() for form in request.forms)))
+    recipe = request.by_recipe.to_bytes() if request.by_recipe else b""
+    return b"".join((header, *(form.to_bytes() for form in request.forms), recipe))
 
 
 def read_request(receive: Receive) -> Request:
     """Take a request with its file; the sender is trusted."""
     header = _REQUEST.unpack(receive(_REQUEST.size))
     mode, size, max_pixels, num_views, split, key, side, quality, *rest = header
-    with_traits, num_forms, num_bytes = rest
+    with_traits, num_forms, with_recipe, num_bytes = rest
     views = Views(num_views, _SPLITS[split], key) if num_views else None
     alignment = Alignment(side, quality) if side else None
     forms = tuple(Form.from_bytes(receive(FORM.size)) for _ in range(num_forms))
+    recipe = ByRecipe.from_bytes(receive(BY_RECIPE.size)) if with_recipe else None
     data = receive(num_bytes)
-    how = (views, alignment, bool(with_traits), forms)
+    how = (views, alignment, bool(with_traits), forms, recipe)
     return Request(data, _MODES[mode], size, max_pixels, *how)
 
 

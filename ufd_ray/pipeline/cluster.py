@@ -65,11 +65,17 @@ def join_cluster() -> Cluster:
             quiet |= {"address": "local", "include_dashboard": False}
         with _without_greeting():
             ray.init(**quiet)
-    # What ends a run comes back as an exception; Ray Data would tell of it in pages before.
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     if threading.current_thread() is threading.main_thread():
         # As Ctrl-C: the run's record says that it failed. (Ray's own handler aborts the process.)
         signal.signal(signal.SIGTERM, _interrupt)
+    set_up_data()
+    return look_at_cluster(may_grow)
+
+
+def set_up_data() -> Any:
+    """Ray Data in this process as every flow of ours wants it; returns its context."""
+    # What ends a run comes back as an exception; Ray Data would tell of it in pages before.
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -77,7 +83,7 @@ def join_cluster() -> Cluster:
     context.raise_original_map_exception = True
     # A block that fails as a whole would take its other images with it: it ends the run instead.
     context.max_errored_blocks = 0
-    return look_at_cluster(may_grow)
+    return context
 
 
 def look_at_cluster(may_grow: bool, only: Collection[str] | None = None) -> Cluster:

@@ -76,14 +76,7 @@ class Flow:
 
     def read(self, manifest: str, done: npt.NDArray[np.bool_] | None = None) -> Any:
         """Manifest → rows, but for those that are `done`, as a lazy Ray data set."""
-        ranges = manifest_ranges(manifest, self.storage)
-        read = partial(read_rows, storage=self.storage)
-        rows = self._source(ManifestRows(ranges, read, _ROW_BYTES, done))
-        # Never without this step: repartition runs as part of it, and by itself would want a whole
-        # CPU on one node, all the time.
-        step = _as_they_are if done is None else LeaveOut(done)
-        rows = rows.map_batches(step, batch_size=None, num_cpus=LIGHT, **_ARROW)
-        return rows.repartition(target_num_rows_per_block=self._bounded(_ROWS_PER_BLOCK))
+        return read_manifest(manifest, self.storage, self._bounded(_ROWS_PER_BLOCK), done)
 
     def _bounded(self, num_images: int) -> int:
         """So many images, or fewer where each becomes several pictures: as many pixels together."""
@@ -140,10 +133,7 @@ class Flow:
         ranges = embedding_ranges(manifest, _STORED_AT_A_TIME, self.storage)
         read = partial(how.rows, left_out=None if done is None else LeaveOut(done))
         row_bytes = how.dim * np.dtype(how.dtype).itemsize
-        return self._source(ManifestRows(ranges, read, row_bytes, done), 2 * LIGHT)
-
-    def _source(self, source: ManifestRows, num_cpus: float = LIGHT) -> Any:
-        return ray.data.read_datasource(source, override_num_blocks=len(source), num_cpus=num_cpus)
+        return _source(ManifestRows(ranges, read, row_bytes, done), 2 * LIGHT)
 
     def detect(
         self,
@@ -171,11 +161,44 @@ class Flow:
 
     def append(self, rows: Any, parts: str) -> None:
         """Run the flow: append the rows, as they come, to Parquet files in `parts`."""
-        rows.write_parquet(
-            parse_uri(parts).path,
-            filesystem=open_filesystem(parse_uri(parts), self.storage),
-            ray_remote_args={"num_cpus": LIGHT / 2},
-        )
+        append_rows(rows, parts, self.storage)
+
+
+def read_manifest(
+    manifest: str,
+    storage: StorageOptions,
+    rows_per_block: int = _ROWS_PER_BLOCK,
+    done: npt.NDArray[np.bool_] | None = None,
+) -> Any:
+    """Manifest → rows, as a lazy Ray data set.
+
+    Args:
+        manifest: URI of its folder.
+        storage: how it is reached.
+        rows_per_block: that go on together.
+        done: (num_images,) those that are left out; None: none.
+    """
+    ranges = manifest_ranges(manifest, storage)
+    read = partial(read_rows, storage=storage)
+    rows = _source(ManifestRows(ranges, read, _ROW_BYTES, done))
+    # Never without this step: repartition runs as part of it, and by itself would want a whole
+    # CPU on one node, all the time.
+    step = _as_they_are if done is None else LeaveOut(done)
+    rows = rows.map_batches(step, batch_size=None, num_cpus=LIGHT, **_ARROW)
+    return rows.repartition(target_num_rows_per_block=rows_per_block)
+
+
+def append_rows(rows: Any, parts: str, storage: StorageOptions) -> None:
+    """Run a flow: append its rows, as they come, to Parquet files in `parts`."""
+    rows.write_parquet(
+        parse_uri(parts).path,
+        filesystem=open_filesystem(parse_uri(parts), storage),
+        ray_remote_args={"num_cpus": LIGHT / 2},
+    )
+
+
+def _source(source: ManifestRows, num_cpus: float = LIGHT) -> Any:
+    return ray.data.read_datasource(source, override_num_blocks=len(source), num_cpus=num_cpus)
 
 
 def _as_they_are(rows: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ufd_ray.errors import SettingsError, StorageError
 from ufd_ray.images import DecodeLimits, Sandbox
 from ufd_ray.pipeline.banking.labelled import held_to_labels, with_given_splits
-from ufd_ray.settings import BuildBankSettings, ImageSettings, PreprocessMode, ReadingSettings
+from ufd_ray.settings import InputSettings, PreprocessMode, SplitSettings
 from ufd_ray.storage import (
     Fetched,
     FetchLimits,
@@ -66,7 +66,7 @@ def _behind_links(uri: str) -> tuple[str, str, str]:
 
 
 def list_inputs(
-    settings: ImageSettings,
+    settings: InputSettings,
     folder: str,
     options: StorageOptions,
     *,
@@ -103,7 +103,7 @@ def list_inputs(
 
 
 def look_over(
-    settings: ReadingSettings, options: StorageOptions, look: Callable[[Iterator[Any]], T]
+    settings: InputSettings, options: StorageOptions, look: Callable[[Iterator[Any]], T]
 ) -> tuple[ManifestInfo, T]:
     """List the inputs, say what was found, and look at the rows. Writes nothing.
 
@@ -122,7 +122,7 @@ def look_over(
 
 
 def rehearse(
-    settings: ImageSettings,
+    settings: InputSettings,
     mode: PreprocessMode,
     size: int,
     options: StorageOptions,
@@ -154,7 +154,7 @@ def rehearse(
     print(f"read {first.uri}: {_look_at(read, settings, mode, size)}")
 
 
-def _look_at(read: Fetched, settings: ImageSettings, mode: PreprocessMode, size: int) -> str:
+def _look_at(read: Fetched, settings: InputSettings, mode: PreprocessMode, size: int) -> str:
     if read.data is None:
         return str(read.error)
     with Sandbox(DecodeLimits.of(settings)) as sandbox:
@@ -168,13 +168,13 @@ class _Listing:
     """The images that a job's settings name, and what is said of them.
 
     Args:
-        settings: which images; a bank's may name some that validate as well.
+        settings: which images; some jobs' name those that validate as well.
         labelled: they have labels: for a bank, unless there are test sets.
         sets: what tells these apart; None: there are none.
     """
 
     def __init__(
-        self, settings: ReadingSettings, labelled: bool, sets: ListedSets | None = None
+        self, settings: InputSettings, labelled: bool, sets: ListedSets | None = None
     ) -> None:
         self._labelled = labelled
         self._sets = sets
@@ -186,7 +186,7 @@ class _Listing:
             image_column=settings.image_column,
             allow_http=settings.allow_http,
         )
-        named = settings.val_input if isinstance(settings, BuildBankSettings) else []
+        named = settings.val_input if isinstance(settings, SplitSettings) else []
         self._validating = replace(self._inputs, uris=named) if named else None
 
     def tables(self, options: StorageOptions) -> Iterator[Any]:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from ufd_ray.images import Alignment, DecodeLimits, Form, shared_sandbox
+from ufd_ray.images import (
+    Alignment,
+    ByRecipe,
+    Decoded,
+    DecodeLimits,
+    Form,
+    shared_sandbox,
+)
 from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import put, put_errors
@@ -134,11 +142,7 @@ def decode_images(
             forms=wanted.forms,
         )
         report.core_seconds = sandbox.core_seconds - before
-    rows = put_errors(rows, [d.error for d in decoded])
-    for name in ("format", "width", "height"):
-        rows = put(rows, name, [getattr(d, name) for d in decoded])
-    rows = rows.drop_columns(["data"])
-    rows = rows.append_column("pixels", pa.array([d.pixels for d in decoded], pa.large_binary()))
+    rows = _with_pixels(rows, decoded)
     for place, name in enumerate(wanted.columns):
         traits = [asdict(d.traits[place]) if d.traits else None for d in decoded]
         rows = rows.append_column(name, pa.array(traits, TRAITS))
@@ -146,3 +150,40 @@ def decode_images(
         return rows
     view_pixels = pa.array([d.view_pixels for d in decoded], pa.large_binary())
     return rows.append_column("view_pixels", view_pixels)
+
+
+def decode_by_recipe(
+    rows: Any,
+    *,
+    wanted: Callable[[Any], list[ByRecipe | None]],
+    limits: DecodeLimits,
+    alignment: Alignment | None = None,
+    tally: Any = None,
+) -> Any:
+    """Decode a batch and make the pixels that recipes ask for, in a process apart.
+
+    Args:
+        rows: `pa.Table` from `fetch_images`.
+        wanted: rows → how the pixels of each are made; None where there are no bytes.
+        limits: bounds of decoding.
+        alignment: what files are made into first; None: they stay as they are.
+        tally: where times are reported; None: nowhere.
+
+    Returns:
+        As of `decode_images`; `pixels` of the recipe's size.
+    """
+    sandbox = shared_sandbox(limits)
+    before = sandbox.core_seconds
+    with timed(tally, "decode", len(rows)) as report:
+        files = (data.as_py() for data in rows["data"])  # a copy each: one at a time
+        decoded = sandbox.decode_by_recipe(files, wanted(rows), alignment=alignment)
+        report.core_seconds = sandbox.core_seconds - before
+    return _with_pixels(rows, decoded)
+
+
+def _with_pixels(rows: Any, decoded: Sequence[Decoded]) -> Any:
+    rows = put_errors(rows, [d.error for d in decoded])
+    for name in ("format", "width", "height"):
+        rows = put(rows, name, [getattr(d, name) for d in decoded])
+    rows = rows.drop_columns(["data"])
+    return rows.append_column("pixels", pa.array([d.pixels for d in decoded], pa.large_binary()))

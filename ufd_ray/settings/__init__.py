@@ -18,6 +18,7 @@ from ufd_ray.settings.images import (
     PreprocessMode,
     ReadingSettings,
 )
+from ufd_ray.settings.inputs import InputSettings
 from ufd_ray.settings.job import JobSettings
 from ufd_ray.settings.judging import JudgingSettings
 from ufd_ray.settings.places import RUN_NAME, Place, RunId
@@ -27,7 +28,9 @@ from ufd_ray.settings.report import ReportSettings
 from ufd_ray.settings.review import ReviewSettings
 from ufd_ray.settings.score import ScoreSettings
 from ufd_ray.settings.searching import SearchDeviceSettings, SearchMode, SearchSettings
+from ufd_ray.settings.splitting import SplitSettings
 from ufd_ray.settings.sweeping import OWN, SweepSettings
+from ufd_ray.settings.train_baseline import TrainBaselineSettings
 from ufd_ray.settings.verify import VerifySettings
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "ExportSettings",
     "FitProbeSettings",
     "ImageSettings",
+    "InputSettings",
     "JobSettings",
     "JudgingSettings",
     "Place",
@@ -60,7 +64,9 @@ __all__ = [
     "SearchDeviceSettings",
     "SearchMode",
     "SearchSettings",
+    "SplitSettings",
     "SweepSettings",
     "Threshold",
+    "TrainBaselineSettings",
     "VerifySettings",
 ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from ufd_ray.settings.images import ImageSettings, PreprocessMode
 from ufd_ray.settings.places import Place
 from ufd_ray.settings.searching import SearchSettings
-from ufd_ray.settings.several import Several
+from ufd_ray.settings.splitting import SplitSettings
 
 
-class BuildBankSettings(SearchSettings, ImageSettings):
+class BuildBankSettings(SplitSettings, SearchSettings, ImageSettings):
     """Encode labelled images into a feature bank.
 
     Labels come from a manifest's `label` column, or from the folders `0_real` and `1_fake`.
@@ -33,14 +33,6 @@ class BuildBankSettings(SearchSettings, ImageSettings):
     )
     dtype: Literal["float32", "float16"] = Field(
         "float32", description="precision of the stored embeddings"
-    )
-    val_share: float = Field(
-        0.1, ge=0, lt=1, description="share of the images without a split that validate, 0–1"
-    )
-    val_input: Several[Place] = Field(
-        [],
-        description="labelled images that validate, named like --input, whose images then all train"
-        " but for those that a `split` column says validate; repeatable",
     )
     views: int = Field(
         0,
@@ -77,24 +69,3 @@ class BuildBankSettings(SearchSettings, ImageSettings):
         description="search every image in all the others, and write audit.parquet: duplicates and"
         " suspect labels, the worst first; also of a bank that has been built already",
     )
-
-    @model_validator(mode="after")
-    def _one_word_on_what_validates(self) -> Self:
-        if not self.val_input:
-            return self
-        if self.val_share and "val_share" in self.model_fields_set:
-            raise ValueError(
-                "--val-input and --val-share exclude each other: name the images that validate, or"
-                " have a share of --input drawn"
-            )
-        if self.limit is not None:
-            raise ValueError(
-                "--limit cannot be had with --val-input, since it would not say how many of each:"
-                " name fewer images, in manifests or by --include"
-            )
-        return self
-
-    @property
-    def share_that_validates(self) -> float:
-        """Share of the images without a split that validate, 0–1; none beside `--val-input`."""
-        return 0.0 if self.val_input else self.val_share

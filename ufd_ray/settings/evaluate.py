@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ufd_ray.settings.deciding import DecidingSettings
 from ufd_ray.settings.images import ImageSettings
+from ufd_ray.settings.named import each_name_once, is_named, places_by_name
 from ufd_ray.settings.places import Place
 from ufd_ray.settings.review import ReviewSettings
 from ufd_ray.settings.searching import SearchSettings
@@ -24,7 +25,9 @@ class EvaluateSettings(ReviewSettings, SweepSettings, SearchSettings, ImageSetti
     """
 
     # What they hold is compared instead, wherever they lie.
-    changes_no_row: ClassVar[frozenset[str]] = SweepSettings.changes_no_row | {"bank", "probe"}
+    changes_no_row: ClassVar[frozenset[str]] = SweepSettings.changes_no_row | {
+        *("bank", "probe", "compare_baseline")
+    }
 
     input: Several[Place] = Field(
         [], description=ImageSettings.model_fields["input"].description or ""
@@ -54,6 +57,11 @@ class EvaluateSettings(ReviewSettings, SweepSettings, SearchSettings, ImageSetti
     gallery: bool = Field(
         True, description="show the worst mistakes as thumbnails in evaluation.html"
     )
+    compare_baseline: Several[Annotated[str, AfterValidator(is_named)]] = Field(
+        [],
+        description="NAME=URI of a baseline that train_baseline has trained, judged on the same"
+        " images as well; repeatable",
+    )
     align: bool = Field(
         False,
         description="make all images alike first: centre crops of one size, as JPEGs of one quality"
@@ -73,6 +81,11 @@ class EvaluateSettings(ReviewSettings, SweepSettings, SearchSettings, ImageSetti
         if not ks:
             raise ValueError("expected one number at least; without a --bank there is no vote")
         return sorted(set(ks))
+
+    @field_validator("compare_baseline")
+    @classmethod
+    def _each_name_once_of_baselines(cls, given: list[str]) -> list[str]:
+        return each_name_once(given, "baselines")
 
     @model_validator(mode="after")
     def _has_a_detector(self) -> Self:
@@ -100,3 +113,8 @@ class EvaluateSettings(ReviewSettings, SweepSettings, SearchSettings, ImageSetti
     def deciding(self) -> DecidingSettings:
         """The same detectors as a run has them: as many neighbours as the widest vote takes."""
         return DecidingSettings(bank=self.bank, probe=self.probe, k=max(self.ks))
+
+    @property
+    def compared_baselines(self) -> dict[str, str]:
+        """Name → path or URI, in the order given."""
+        return places_by_name(self.compare_baseline)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from ufd_ray.settings.job import JobSettings
-from ufd_ray.settings.places import RUN_NAME, is_a_place
+from ufd_ray.settings.named import each_name_once, is_named, places_by_name
 from ufd_ray.settings.several import Several
 
 OWN = "own"
@@ -24,12 +22,8 @@ def _is_even(size: int) -> int:
 
 
 def _is_named(given: str) -> str:
-    name, equals, place = given.partition("=")
-    if not equals or not re.match(RUN_NAME, name):
-        raise ValueError("expected NAME=URI, the name of letters, digits, '.', '_' and '-'")
-    if name == OWN:
+    if is_named(given).startswith(f"{OWN}="):
         raise ValueError(f"{OWN} is what the evaluation's own bank is called; choose another name")
-    is_a_place(place)
     return given
 
 
@@ -82,10 +76,7 @@ class SweepSettings(JobSettings):
     @field_validator("compare_bank")
     @classmethod
     def _each_name_once(cls, given: list[str]) -> list[str]:
-        names = [one.partition("=")[0] for one in given]
-        if again := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"two banks are called {min(again)}; give each its own name")
-        return given
+        return each_name_once(given, "banks")
 
     @model_validator(mode="after")
     def _sweeps_by_name(self) -> Self:
@@ -105,5 +96,4 @@ class SweepSettings(JobSettings):
     @property
     def compared_banks(self) -> dict[str, str]:
         """Name → path or URI, in the order given."""
-        pairs: Sequence[tuple[str, str, str]] = [one.partition("=") for one in self.compare_bank]
-        return {name: place for name, _, place in pairs}
+        return places_by_name(self.compare_bank)

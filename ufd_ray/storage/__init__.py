@@ -8,6 +8,13 @@ from ufd_ray.storage.banks import (
     read_searchable,
     read_shards,
 )
+from ufd_ray.storage.baselines import (
+    BASELINE,
+    BaselineInfo,
+    network_file,
+    read_baseline_info,
+    write_network,
+)
 from ufd_ray.storage.containers.embedding_reads import (
     ROWS_AT_ONCE,
     cells_as_matrix,
@@ -68,9 +75,11 @@ from ufd_ray.storage.uris import image_id, join_uri, parse_uri, scheme_of
 from ufd_ray.storage.vectors import embedding_column, embedding_matrix
 
 __all__ = [
+    "BASELINE",
     "ROWS_AT_ONCE",
     "ROWS_PER_GROUP",
     "BankInfo",
+    "BaselineInfo",
     "Choice",
     "FetchLimits",
     "Fetched",
@@ -123,6 +132,7 @@ __all__ = [
     "list_folder",
     "local_copy",
     "manifest_ranges",
+    "network_file",
     "new_run_id",
     "object_exists",
     "one_at_a_time",
@@ -136,6 +146,7 @@ __all__ = [
     "published_run",
     "published_runs",
     "read_bank_info",
+    "read_baseline_info",
     "read_document",
     "read_labels",
     "read_neighbors",
@@ -159,6 +170,7 @@ __all__ = [
     "write_document",
     "write_manifest",
     "write_neighbors",
+    "write_network",
     "write_object",
     "write_probe",
     "write_sample",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ufd_ray.errors import ErrorCode, FetchError
-from ufd_ray.settings import ReadingSettings
+from ufd_ray.settings import InputSettings
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class FetchLimits:
     image_column: str | None = None
 
     @classmethod
-    def of(cls, settings: ReadingSettings) -> FetchLimits:
+    def of(cls, settings: InputSettings) -> FetchLimits:
         """The bounds that a job's settings ask for."""
         return cls(
             max_bytes=settings.max_bytes,

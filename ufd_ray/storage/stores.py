@@ -16,7 +16,7 @@ from obstore.fsspec import FsspecStore
 from obstore.store import GCSStore, S3Store
 
 from ufd_ray.errors import SettingsError
-from ufd_ray.settings import JobSettings, ReadingSettings
+from ufd_ray.settings import InputSettings, JobSettings
 from ufd_ray.storage.credentials import BotoCredentials
 from ufd_ray.storage.plain_bytes import PlainBytesHandler
 from ufd_ray.storage.uris import Location
@@ -56,7 +56,7 @@ class StorageOptions:
             s3_requester_pays=settings.s3_requester_pays,
             s3_kms_key=settings.s3_kms_key,
         )
-        if isinstance(settings, ReadingSettings):
+        if isinstance(settings, InputSettings):
             options = replace(options, fetch_timeout_s=settings.fetch_timeout_s)
         return options
 

@@ -64,9 +64,13 @@ class FitCheckpoint:
 
     def offer(self, state: FitState) -> None:
         """Keep the state if the last checkpoint is long enough ago."""
-        due = self._is_first and time.monotonic() - self._last >= self._every_s
-        if self._all_reduce(np.array([float(due)]))[0]:
+        if self.is_due():
             self.keep(state)
+
+    def is_due(self) -> bool:
+        """Whether the last checkpoint is long enough ago: the same on all workers."""
+        due = self._is_first and time.monotonic() - self._last >= self._every_s
+        return bool(self._all_reduce(np.array([float(due)]))[0])
 
     def keep(self, state: FitState) -> None:
         """Keep the state."""

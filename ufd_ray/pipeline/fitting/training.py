@@ -1,34 +1,16 @@
-"""The driver's part of a fit: starts Ray Train's workers, and replaces those that are lost."""
+"""The driver's part of a fit: how many workers there are, and what each is given."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ray.train import (
-    CheckpointConfig,
-    FailureConfig,
-    LoggingConfig,
-    RunConfig,
-    ScalingConfig,
-    TrainingFailedError,
-)
-from ray.train.torch import TorchConfig, TorchTrainer
-
-from ufd_ray.errors import ClusterError, UfdError
 from ufd_ray.pipeline.cluster import Cluster
-from ufd_ray.pipeline.fitting.progress import fit_lines, start_last_word
+from ufd_ray.pipeline.fitting.progress import start_last_word
 from ufd_ray.pipeline.fitting.worker import Fitted, Task, fit_on_worker
+from ufd_ray.pipeline.fitting.workers import Workers, run_workers
 from ufd_ray.pipeline.waiting import wait_for_machine
 from ufd_ray.settings import FitProbeSettings
-from ufd_ray.storage import (
-    BankInfo,
-    StorageOptions,
-    join_uri,
-    new_run_id,
-    open_filesystem,
-    parse_uri,
-    tidy_up,
-)
+from ufd_ray.storage import BankInfo, StorageOptions, parse_uri
 
 CPUS_OF_A_WORKER = 0.5
 CHECKPOINT_S = 5.0
@@ -72,43 +54,9 @@ def train(
         checkpoint_s=CHECKPOINT_S,
         last_word=last_word,
     )
-    # Below the probe, where every node can reach it, and under a name of its own: what a killed
-    # job left is never picked up.
-    scratch = join_uri(settings.output, f"fitting-{new_run_id()}")
-    place = parse_uri(scratch)
-    trainer = TorchTrainer(
-        fit_on_worker,
-        train_loop_config={"task": task},
-        scaling_config=ScalingConfig(
-            num_workers=num_workers, resources_per_worker={"CPU": CPUS_OF_A_WORKER}
-        ),
-        torch_config=TorchConfig(backend="gloo"),
-        run_config=RunConfig(
-            name="checkpoints",
-            storage_path=place.path,
-            storage_filesystem=open_filesystem(place, storage),
-            failure_config=FailureConfig(max_failures=settings.max_failures),
-            checkpoint_config=CheckpointConfig(num_to_keep=1),
-            logging_config=LoggingConfig(log_level="CRITICAL"),
-        ),
+    workers = Workers(
+        num_workers, {"CPU": CPUS_OF_A_WORKER}, "gloo", settings.max_failures, what="fit"
     )
-    try:
-        with fit_lines(last_word, settings.progress_s):
-            found: Fitted | UfdError = trainer.fit().return_value
-    except TrainingFailedError as error:
-        raise ClusterError(_in_one_line(error, settings.max_failures)) from error
-    finally:
-        tidy_up(scratch, storage)
-    if isinstance(found, UfdError):
-        raise found
-    return found
-
-
-def _in_one_line(error: TrainingFailedError, max_failures: int) -> str:
-    failures = getattr(error, "worker_failures", {})
-    why = next(iter(failures.values()), error)
-    told = " ".join(str(why).split())[:300]
-    return (
-        f"the fit failed more than {max_failures} times (--max-failures); the last time worker"
-        f" {next(iter(failures), 0)} was lost or failed: {type(why).__name__}: {told}"
+    return run_workers(
+        fit_on_worker, task, workers, settings.output, storage, last_word, settings.progress_s
     )

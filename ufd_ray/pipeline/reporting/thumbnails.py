@@ -12,7 +12,7 @@ import numpy as np
 from ufd_ray.errors import UfdError
 from ufd_ray.images import Decoded, DecodeLimits, Sandbox
 from ufd_ray.report import Picture, make_thumbnail
-from ufd_ray.settings import ReadingSettings
+from ufd_ray.settings import InputSettings
 from ufd_ray.storage import Fetched, FetchLimits, Known, StorageOptions, fetch
 
 LONGEST_S = 60.0
@@ -37,7 +37,7 @@ class Looking:
     """
 
     def __init__(
-        self, settings: ReadingSettings, storage: StorageOptions, longest_s: float = LONGEST_S
+        self, settings: InputSettings, storage: StorageOptions, longest_s: float = LONGEST_S
     ) -> None:
         self._ends = monotonic() + longest_s
         self._longest_s = longest_s

@@ -1,0 +1,136 @@
+"""Labelled images → one of the paper's other detectors, trained by workers of Ray Train."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import ray
+
+from ufd_ray.baselines import Baseline, baseline_named
+from ufd_ray.encoders import EncoderSpec, resolve_device
+from ufd_ray.errors import SettingsError
+from ufd_ray.outcome import Outcome
+from ufd_ray.pipeline.cluster import Cluster, join_cluster
+from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
+from ufd_ray.pipeline.placement import LIGHT
+from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
+from ufd_ray.pipeline.training.starting import check_start, starting_spec
+from ufd_ray.pipeline.training.survey import survey_images
+from ufd_ray.pipeline.training.training import train, uses_bf16
+from ufd_ray.pipeline.training.writing import Origin, publish
+from ufd_ray.pipeline.waiting import wait_for_machine
+from ufd_ray.settings import Device, TrainBaselineSettings
+from ufd_ray.storage import (
+    BASELINE,
+    StorageOptions,
+    check_writable,
+    join_uri,
+    new_run_id,
+    outcome_of_earlier,
+    tidy_up,
+)
+
+
+def train_baseline(settings: TrainBaselineSettings) -> Outcome:
+    """Run the job. The baseline exists once `baseline.json` does, which is written last.
+
+    Raises:
+        SettingsError: the settings cannot be used; nothing was trained.
+        UfdError: the job failed; there is no baseline.
+    """
+    storage = StorageOptions.of(settings)
+    check_apart(settings.input, settings.output)
+    check_apart(settings.val_input, settings.output, "--val-input")
+    baseline = choose_baseline(settings)
+    spec = starting_spec(baseline, settings.weights, storage)
+    fingerprint = settings.fingerprint()
+    what = "a baseline trained"
+    earlier = outcome_of_earlier(settings.output, BASELINE, fingerprint, what, storage)
+    if earlier is not None:
+        print(f"this baseline has been trained already: {settings.output}")
+        return earlier
+    check_writable(settings.output, storage)
+    storage = replace(storage, patient=True)
+    with our_errors_only():
+        cluster = join_cluster()
+        device = _choose_device(settings, cluster)
+        print(f"baseline {_in_words(baseline, spec)}")
+        if spec is not None:
+            _try_start(settings, baseline, spec, cluster, storage)
+        # Below the output and under a name of its own: what was killed is never picked up.
+        scratch = join_uri(settings.output, f"training-{new_run_id()}")
+        manifest, parts = join_uri(scratch, "manifest"), join_uri(scratch, "parts")
+        try:
+            if settings.dry_run:
+                rehearse(settings, "crop", baseline.test.size, storage, labelled=True)
+                print("dry run: settings, input and output can be used; nothing was written")
+                return Outcome.PUBLISHED
+            num_images = list_inputs(settings, manifest, storage, labelled=True).num_images
+            with work_begun():
+                surveyed = survey_images(settings, baseline, manifest, parts, num_images, storage)
+                images = surveyed.images
+                trained = train(settings, baseline, spec, images, device, storage, cluster)
+                bf16 = uses_bf16(settings, device)
+                origin = Origin(baseline, spec, device, "bf16" if bf16 else "fp32", fingerprint)
+                return publish(settings, origin, surveyed, trained, storage)
+        finally:
+            tidy_up(scratch, storage)
+
+
+def choose_baseline(settings: TrainBaselineSettings) -> Baseline:
+    """The baseline that a job's settings ask for; by another recipe, it is not the published one.
+
+    Raises:
+        SettingsError: there is none like that, or its batches cannot be halves of both classes.
+    """
+    baseline = baseline_named(settings.baseline, settings.arch, settings.options)
+    asked = {
+        "learning_rate": settings.learning_rate,
+        "batch_size": settings.batch_size,
+        "max_epochs": settings.epochs,
+    }
+    recipe = replace(
+        baseline.recipe, **{name: value for name, value in asked.items() if value is not None}
+    )
+    if recipe.balanced and recipe.batch_size % 2:
+        raise SettingsError(
+            f"--batch-size {recipe.batch_size}: half of each batch of {baseline.name} is real; give"
+            " an even number"
+        )
+    if recipe != baseline.recipe:
+        baseline.recipe, baseline.is_published = recipe, False
+    return baseline
+
+
+def _choose_device(settings: TrainBaselineSettings, cluster: Cluster) -> Device:
+    choice = resolve_device(
+        settings.device,
+        cluster.num_gpus,
+        may_grow=cluster.may_grow,
+        autoscales=cluster.autoscales,
+    )
+    precision = "bf16" if uses_bf16(settings, choice.device) else "fp32"
+    print(f"training on {choice.device} in {precision}: {choice.reason}")
+    return choice.device
+
+
+def _in_words(baseline: Baseline, spec: EncoderSpec | None) -> str:
+    words = [f"{baseline.name}, {baseline.arch}"]
+    words += [f"{name} {word}" for name, word in baseline.options.items()]
+    words.append("from scratch" if spec is None else f"starting from {spec}")
+    if not baseline.is_published:
+        words.append("not as published")
+    return ", ".join(words)
+
+
+def _try_start(
+    settings: TrainBaselineSettings,
+    baseline: Baseline,
+    spec: EncoderSpec,
+    cluster: Cluster,
+    storage: StorageOptions,
+) -> None:
+    """See on a worker that the weights can be had and fit, before images are listed."""
+    wait_for_machine(cluster, settings.wait_for_gpus_s, num_cpus=LIGHT)
+    check = ray.remote(num_cpus=LIGHT)(check_start)
+    ray.get(check.remote(baseline, spec, settings.seed, storage))

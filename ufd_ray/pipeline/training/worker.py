@@ -1,0 +1,157 @@
+"""The workers' part of `train_baseline`: epochs over streamed pictures, step by step together."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray.train
+import ray.train.torch
+import safetensors.torch
+import torch
+
+from ufd_ray.baselines import Baseline
+from ufd_ray.detectors import EarlyStop
+from ufd_ray.encoders import EncoderSpec, require_device
+from ufd_ray.errors import UfdError
+from ufd_ray.pipeline.cluster import set_up_data, this_node
+from ufd_ray.pipeline.fitting.checkpoint import FitCheckpoint
+from ufd_ray.pipeline.fitting.collective import agreed, sum_over_workers
+from ufd_ray.pipeline.fitting.progress import entry_line
+from ufd_ray.pipeline.memory import keep_memory
+from ufd_ray.pipeline.training.course import Course
+from ufd_ray.pipeline.training.judging import Judged, Judging
+from ufd_ray.pipeline.training.optimizing import (
+    from_arrays,
+    make_optimizer,
+    set_learning_rate,
+    to_arrays,
+)
+from ufd_ray.pipeline.training.starting import new_network
+from ufd_ray.pipeline.training.stepping import Stepping
+from ufd_ray.pipeline.training.stream import Reading
+from ufd_ray.settings import Device
+from ufd_ray.storage import StorageOptions, write_network
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every worker is given.
+
+    Attributes:
+        baseline: what is trained.
+        spec: whose weights it starts from; None: it starts from scratch.
+        seed: of all that is drawn.
+        images: reference to the `pa.Table` of `Surveyed`.
+        reading: how pictures are read.
+        device: on which is computed.
+        in_bf16: products are made in bfloat16.
+        output: URI where the network goes.
+        storage: how it is reached.
+        checkpoint_s: fewest seconds between two checkpoints, which are taken after epochs.
+        last_word: actor that the first worker tells how far it is.
+    """
+
+    baseline: Baseline
+    spec: EncoderSpec | None
+    seed: int
+    images: Any
+    reading: Reading
+    device: Device
+    in_bf16: bool
+    output: str
+    storage: StorageOptions
+    checkpoint_s: float
+    last_word: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network on storage, and what it came from.
+
+    Attributes:
+        network: what `baseline.json` says of its file.
+        judged: the validation images as it sees them, by the test recipe.
+        curve: the training curve: also `num_failed`, images of an epoch that could not be read.
+        resumed_at: as in `FitState`.
+    """
+
+    network: dict[str, Any]
+    judged: Judged
+    curve: list[dict[str, float]] = field(default_factory=list)
+    resumed_at: list[int] = field(default_factory=list)
+
+
+def train_on_worker(config: dict[str, Task]) -> Trained | UfdError:
+    """Every worker's part of the `task`; an error of ours, on which all agree, is returned."""
+    try:
+        return _train(config["task"])
+    except UfdError as error:
+        return error
+
+
+def _train(task: Task) -> Trained:
+    context = ray.train.get_context()
+    rank, world_size = context.get_world_rank(), context.get_world_size()
+    device = _set_up(task.device)
+    baseline, recipe = task.baseline, task.baseline.recipe
+    network = agreed(lambda: new_network(baseline, task.spec, task.seed, task.storage))
+    network = network.to(device)
+    optimizer = make_optimizer(recipe, network)
+    checkpoint = FitCheckpoint(sum_over_workers, task.checkpoint_s)
+    state = checkpoint.load()
+    if state.arrays:
+        from_arrays(state.arrays, network, optimizer)
+        state.arrays = {}
+    stop = EarlyStop(tuple(state.words.get("early_stop", (0, math.nan, 0))), recipe.learning_rate)
+    course = Course(task.images, task.reading, recipe, task.seed, rank, world_size)
+    stepping = Stepping(baseline, network, optimizer, course, in_bf16=task.in_bf16)
+    while len(state.curve) < recipe.max_epochs and not (recipe.stops_early and stop.stopped):
+        rate = stop.learning_rate if recipe.stops_early else recipe.learning_rate
+        set_learning_rate(optimizer, rate)
+        epoch = len(state.curve) + 1
+
+        def tell(done: int, of: int, loss: float, epoch: int = epoch) -> None:
+            if rank == 0:
+                line = f"epoch {epoch} · {done:,} of {of:,} batches · loss {loss:.4f}"
+                task.last_word.tell.remote(line)
+
+        entry = stepping.epoch(epoch, tell) | {"learning_rate": rate}
+        stop.judge(entry["validation_accuracy"])
+        state.curve.append(entry)
+        if rank == 0:
+            task.last_word.tell.remote(entry_line(entry))
+        if checkpoint.is_due():
+            state.words["early_stop"] = list(stop.state)
+            state.arrays = to_arrays(network, optimizer) if rank == 0 else {}
+            checkpoint.keep(state)
+            state.arrays = {}
+    course.end()
+    judging = Judging(baseline, network, task.images, task.reading)
+    judged = judging.judge(rank, world_size)
+    written = agreed(lambda: _write(task, network) if rank == 0 else {})
+    return Trained(written, judged, state.curve, state.resumed_at)
+
+
+def _set_up(device: Device) -> torch.device:
+    """This process as training wants it."""
+    context = set_up_data()
+    context.execution_options.preserve_order = True
+    agreed(lambda: require_device(device))
+    if device == "cuda":
+        return torch.device(ray.train.torch.get_device())
+    keep_memory()
+    num_cpus, _ = this_node()
+    torch.set_num_threads(max(1, num_cpus // ray.train.get_context().get_local_world_size()))
+    return torch.device("cpu")
+
+
+def _write(task: Task, network: torch.nn.Module) -> dict[str, Any]:
+    tensors = {name: one.detach().cpu().contiguous() for name, one in network.state_dict().items()}
+    with tempfile.TemporaryDirectory(prefix="ufd-ray-baseline-") as folder:
+        file = Path(folder, "network.safetensors")
+        safetensors.torch.save_file(tensors, file)
+        return write_network(task.output, file, task.storage)
