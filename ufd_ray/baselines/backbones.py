@@ -29,20 +29,35 @@ def build_backbone(arch: str) -> tuple[nn.Module, int]:
     Returns:
         Float32 (n, 3, 224, 224) → float32 (n, dim), and dim.
     """
-    # The libraries take seconds to import.
-    if arch.startswith("torchvision/"):
-        import torchvision
-
-        resnet = torchvision.models.get_model(arch.removeprefix("torchvision/"), weights=None)
-        dim: int = resnet.fc.in_features
-        resnet.fc = nn.Identity()
-        return resnet, dim
+    if "/" not in arch:
+        return _image_tower(arch)
+    model: Any = build_classifier(arch)
     if arch.startswith("timm/"):
+        model.reset_classifier(0)
+        return model, model.num_features
+    dim = model.fc.in_features
+    model.fc = nn.Identity()
+    return model, dim
+
+
+def build_classifier(arch: str) -> nn.Module:
+    """Build a classifier of timm or torchvision whole, its numbers drawn likewise.
+
+    Args:
+        arch: `timm/NAME`, or `torchvision/NAME` of a ResNet.
+    """
+    library, _, name = arch.partition("/")
+    model: nn.Module
+    # The libraries take seconds to import.
+    if library == "timm":
         import timm
 
-        model = timm.create_model(arch.removeprefix("timm/"), num_classes=0)
-        return model, model.num_features
-    return _image_tower(arch)
+        model = timm.create_model(name)
+    else:
+        import torchvision
+
+        model = torchvision.models.get_model(name, weights=None)
+    return model
 
 
 def _image_tower(arch: str) -> tuple[nn.Module, int]:

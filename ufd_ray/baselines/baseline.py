@@ -167,3 +167,8 @@ def binary_losses(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.nn.functional.binary_cross_entropy_with_logits(
         logits.float().flatten(), labels.float(), reduction="none"
     )
+
+
+def binary_scores(logits: Tensor) -> Tensor:
+    """The sigmoid of one logit an image, float32 (n,)."""
+    return torch.sigmoid(logits.float().flatten())

@@ -13,7 +13,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ufd_ray.baselines.baseline import Baseline, PixelRecipe, TrainingRecipe, binary_losses
+from ufd_ray.baselines.baseline import (
+    Baseline,
+    PixelRecipe,
+    TrainingRecipe,
+    binary_losses,
+    binary_scores,
+)
 from ufd_ray.baselines.network import BackboneAndHead, penultimate
 
 VALUES = 256
@@ -25,8 +31,9 @@ OPTIONS = {
     "symmetric": ("no", "yes"),
 }
 """The published ones first."""
-ARCHS = ("conv-32-64-128", "conv-8-16-32")
-"""Likewise. In the names, the channels of the three pairs of convolutions."""
+CHANNELS = {"conv-32-64-128": (32, 64, 128), "conv-8-16-32": (8, 16, 32)}
+"""Of the three pairs of convolutions, by architecture; likewise."""
+ARCHS = tuple(CHANNELS)
 RECIPE = TrainingRecipe("adam", learning_rate=1e-4, batch_size=64)
 SMALL_RECIPE = replace(RECIPE, learning_rate=1e-3, batch_size=32)
 
@@ -55,7 +62,7 @@ class CoOccurrence(Baseline):
         """Float32 (n, 3, 256, 256) → one logit an image, float32 (n, 1)."""
         layers: list[nn.Module] = []
         channels, side = 3, VALUES
-        for width in map(int, self.arch.split("-")[1:]):
+        for width in CHANNELS[self.arch]:
             layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
             layers += [nn.Conv2d(width, width, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
             channels, side = width, side // 2
@@ -76,10 +83,10 @@ class CoOccurrence(Baseline):
 
     def scores(self, outputs: Tensor) -> Tensor:
         """The logit's sigmoid, float32 (n,)."""
-        return torch.sigmoid(outputs.float().flatten())
+        return binary_scores(outputs)
 
     def features(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        """What comes out of the last dense layer but one, float32 (n, dim)."""
+        """What the dense layers make of the matrices, float32 (n, dim)."""
         return penultimate(network, inputs)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from ufd_ray.baselines.backbones import build_classifier
 from ufd_ray.baselines.baseline import Baseline, PixelRecipe, TrainingRecipe
 from ufd_ray.baselines.network import BackboneAndHead
 from ufd_ray.baselines.pixels import HALF, normalize
@@ -82,7 +83,7 @@ class PatchClassifier(Baseline):
         """
         beginning = _BEGINNINGS[self.arch]
         with torch.device("meta"):  # layers that are cut off never take memory
-            whole = _classifier(beginning.whole)
+            whole = build_classifier(beginning.whole)
             kept = OrderedDict((name, getattr(whole, name)) for name in beginning.layers)
             head = nn.Conv2d(beginning.channels, 2, kernel_size=1)
         network = BackboneAndHead(nn.Sequential(kept), head).to_empty(device="cpu")
@@ -109,19 +110,6 @@ class PatchClassifier(Baseline):
     def heat(self, outputs: Tensor) -> Tensor:
         """P(generated) by patch, float32 (n, rows, columns)."""
         return outputs.float().softmax(1)[:, 1]
-
-
-def _classifier(name: str) -> nn.Module:
-    library, _, name = name.partition("/")
-    if library == "timm":
-        import timm
-
-        xception: nn.Module = timm.create_model(name)
-        return xception
-    import torchvision
-
-    resnet: nn.Module = torchvision.models.get_model(name, weights=None)
-    return resnet
 
 
 def _draw(module: nn.Module) -> None:

@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
 from ufd_ray.baselines.backbones import PRETRAINED, build_backbone
-from ufd_ray.baselines.baseline import Baseline, PixelRecipe, TrainingRecipe, binary_losses
+from ufd_ray.baselines.baseline import (
+    Baseline,
+    PixelRecipe,
+    TrainingRecipe,
+    binary_losses,
+    binary_scores,
+)
 from ufd_ray.baselines.network import BackboneAndHead, new_head, penultimate
 from ufd_ray.baselines.pixels import IMAGENET, Statistics, normalize
 
@@ -68,7 +73,7 @@ class TrainedNetwork(Baseline):
 
     def scores(self, outputs: Tensor) -> Tensor:
         """The logit's sigmoid, float32 (n,)."""
-        return torch.sigmoid(outputs.float().flatten())
+        return binary_scores(outputs)
 
     def features(self, network: nn.Module, inputs: Tensor) -> Tensor:
         """What the last layer sees, where Fig. 2 shows the sink class: float32 (n, dim)."""
