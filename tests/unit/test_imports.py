@@ -11,6 +11,7 @@ import ufd_ray
 ROOT = Path(__file__).parents[2]
 WITHOUT_RAY = (
     "ufd_ray",
+    "ufd_ray.baselines",
     "ufd_ray.command_line",
     "ufd_ray.detectors",
     "ufd_ray.encoders",

@@ -1,5 +1,6 @@
 """The paper's other detectors, one file each: pixels → score, in torch alone."""
 
 from ufd_ray.baselines.baseline import Baseline, TrainingRecipe
+from ufd_ray.baselines.known import BASELINES, baseline_named
 
-__all__ = ["Baseline", "TrainingRecipe"]
+__all__ = ["BASELINES", "Baseline", "TrainingRecipe", "baseline_named"]

@@ -6,12 +6,15 @@ Source: the paper's section 5.2 (baselines) and the published code of each.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from ufd_ray.errors import SettingsError
 from ufd_ray.images import PixelRecipe
 
 
@@ -55,6 +58,11 @@ class Baseline(ABC):
         validation: likewise, those that decide when to stop.
         test: likewise, those that are judged.
         recipe: how it is trained.
+        options: what else was chosen, a word each by name. `baseline_named` of name, arch and
+            options makes the same baseline again.
+        backbone: the architecture that it starts from, in the words of an encoder's; None: it is
+            trained from scratch.
+        weights: the tag of the weights to start from, unless others are asked for; None likewise.
     """
 
     name: str
@@ -64,10 +72,33 @@ class Baseline(ABC):
     validation: PixelRecipe
     test: PixelRecipe
     recipe: TrainingRecipe
+    options: Mapping[str, str] = MappingProxyType({})
+    backbone: str | None = None
+    weights: str | None = None
 
     @abstractmethod
     def build(self) -> nn.Module:
         """The network on the CPU in float32, its numbers drawn from torch's default generator."""
+
+    def start_from(self, network: nn.Module, backbone: Mapping[str, Tensor]) -> None:
+        """Put pretrained weights into a network that `build` has made.
+
+        Args:
+            network: changed in place; its last layer stays as it was drawn.
+            backbone: the state dict of an encoder of the architecture `self.backbone`, whole.
+
+        Raises:
+            SettingsError: it is that of another architecture, or the baseline starts from scratch.
+        """
+        if self.backbone is None:
+            raise SettingsError(f"{self.name} is trained from scratch; give it no weights")
+        try:
+            network.get_submodule("backbone").load_state_dict(dict(backbone))
+        except RuntimeError as error:
+            raise SettingsError(
+                f"{self.name} starts from {self.backbone}, and these weights are not of that"
+                f" architecture: {' '.join(str(error).split())[:300]}"
+            ) from error
 
     @abstractmethod
     def inputs(self, pixels: Tensor) -> Tensor:
@@ -113,3 +144,8 @@ def binary_losses(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.nn.functional.binary_cross_entropy_with_logits(
         logits.float().flatten(), labels.float(), reduction="none"
     )
+
+
+def binary_scores(logits: Tensor) -> Tensor:
+    """The sigmoid of one logit an image, float32 (n,)."""
+    return torch.sigmoid(logits.float().flatten())

@@ -1,0 +1,120 @@
+"""What holds for every baseline's network: shapes, gradients, ranges, and that it learns."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.unit.baselines.networks import PUBLISHED, SMALL, pictures, seeded, small
+from ufd_ray.baselines import Baseline, baseline_named
+
+SHAPES = {
+    "resnet50-blur-jpeg-0.1": (2, 1),
+    "resnet50-blur-jpeg-0.5": (2, 1),
+    "clip-vit-l14-tuned": (2, 1),
+    "patch-resnet50-layer1": (2, 2, 56, 56),
+    "patch-xception-block2": (2, 2, 37, 37),
+    "co-occurrence": (2, 1),
+    "spectrum": (2, 2),
+}
+FEATURES = {
+    "resnet50-blur-jpeg-0.1": 2048,
+    "resnet50-blur-jpeg-0.5": 2048,
+    "clip-vit-l14-tuned": 768,
+    "co-occurrence": 256,
+    "spectrum": 512,
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_shapes_as_published(name: str) -> None:
+    """Without numbers, so that the largest takes no memory."""
+    baseline = baseline_named(name)
+    size = baseline.test.size
+    with torch.device("meta"):
+        network = baseline.build().to("meta")
+        inputs = torch.empty(2, 3, size, size)
+        outputs = network(inputs)
+        features = baseline.features(network, inputs)
+        scores = baseline.scores(outputs)
+    assert outputs.shape == SHAPES[name]
+    assert scores.shape == (2,)
+    if name in FEATURES:
+        assert features is not None
+        assert features.shape == (2, FEATURES[name])
+    else:
+        assert features is None
+
+
+def forward(baseline: Baseline, num_images: int = 6) -> tuple[torch.nn.Module, Tensor, Tensor]:
+    pixels, labels = pictures(num_images)
+    network = seeded(baseline)
+    return network, network(baseline.inputs(pixels)), labels
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_parameter_gets_a_gradient(name: str) -> None:
+    baseline = small(name)
+    network, outputs, labels = forward(baseline)
+    losses = baseline.losses(outputs, labels)
+    assert losses.shape == (6,)
+    losses.mean().backward()
+    for parameter_name, parameter in network.named_parameters():
+        gradient = parameter.grad
+        assert gradient is not None, parameter_name
+        assert gradient.isfinite().all(), parameter_name
+        assert gradient.any(), parameter_name
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_seed_decides_the_numbers(name: str) -> None:
+    first, same, other = (seeded(small(name), seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[key], same[key]) for key in first)
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_scores_are_float32_from_0_to_1(name: str) -> None:
+    baseline = small(name)
+    _, outputs, _ = forward(baseline, 2)
+    for precision in (torch.float32, torch.bfloat16):
+        scores = baseline.scores((outputs * 1e4).to(precision))
+        assert scores.dtype == torch.float32
+        assert ((scores >= 0) & (scores <= 1)).all()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_losses_ask_for_the_score(name: str) -> None:
+    """Where an image's loss is pushed down, its score goes to its label."""
+    baseline = small(name)
+    outputs = torch.zeros(4, *forward(baseline, 2)[1].shape[1:], requires_grad=True)
+    labels = torch.tensor([0, 1, 1, 0])
+    baseline.losses(outputs, labels).sum().backward()
+    assert outputs.grad is not None
+    pushed = baseline.scores(outputs - outputs.grad).detach()
+    assert ((pushed > baseline.scores(outputs)) == (labels == 1)).all()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_it_learns(name: str) -> None:
+    baseline = small(name)
+    pixels, labels = pictures(8)
+    network, inputs = seeded(baseline), baseline.inputs(pixels)
+    steps = torch.optim.Adam(network.parameters(), 1e-3)
+    for _ in range(12):
+        steps.zero_grad()
+        loss = baseline.losses(network(inputs), labels).mean()
+        loss.backward()
+        steps.step()
+    scores = baseline.scores(network(inputs)).detach()
+    assert scores[labels == 1].min() > scores[labels == 0].max()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["co-occurrence", "spectrum"])
+def test_inputs_are_made_on_the_pixels_device(name: str) -> None:
+    baseline, pixels = baseline_named(name), pictures(2, size=224)[0]
+    found = baseline.inputs(pixels.cuda())
+    assert found.is_cuda
+    torch.testing.assert_close(found.cpu(), baseline.inputs(pixels), atol=2e-3, rtol=0)
