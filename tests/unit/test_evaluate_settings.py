@@ -42,6 +42,12 @@ PLACES = ["--input", "/i", "--output", "/o"]
             ["--bank", "/b", "--compare-bank=c=/c", "--compare-bank=c=/d"],
             "--compare-bank: two banks are called c; give each its own name",
         ),
+        (["--bank", "/b", "--compare-baseline", "/c"], "--compare-baseline: expected NAME=URI"),
+        (["--bank", "/b", "--compare-baseline", "c="], "--compare-baseline: empty; expected a pa"),
+        (
+            ["--bank", "/b", "--compare-baseline=c=/c", "--compare-baseline=c=/d"],
+            "--compare-baseline: two baselines are called c; give each its own name",
+        ),
     ],
 )
 def test_one_line_says_what_is_wrong(flags: list[str], said: str) -> None:
@@ -67,6 +73,7 @@ def test_votes_are_counted_once_and_in_order() -> None:
     [
         (["--batch-size", "4", "--max-error-rate", "0.5", "--search", "sharded"], True),
         (["--bank", "/elsewhere"], True),  # what it holds is compared
+        (["--compare-baseline", "a=/elsewhere"], True),  # likewise
         (["--ks", "9", "--ks", "5", "--ks", "3", "--ks", "1"], True),
         (["--ks", "9"], False),
         (["--seed", "1"], False),

@@ -37,6 +37,7 @@ WITHOUT_RAY = (
     "jobs.prune",
     "jobs.report",
     "jobs.score",
+    "jobs.train_baseline",
     "jobs.verify",
 )
 

@@ -17,11 +17,12 @@ from ufd_ray.settings import (
     PlanSettings,
     ReportSettings,
     ScoreSettings,
+    TrainBaselineSettings,
 )
 
 JOBS = [
     *(BuildBankSettings, CalibrateSettings, ScoreSettings, FitProbeSettings, DemoSettings),
-    *(PlanSettings, EvaluateSettings, ReportSettings),
+    *(PlanSettings, EvaluateSettings, ReportSettings, TrainBaselineSettings),
 ]
 SCORE = {"input": ["/photos"], "output": "/out", "probe": "/probe"}
 FIELDS = [(job, name, field) for job in JOBS for name, field in job.model_fields.items()]

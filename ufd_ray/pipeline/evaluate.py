@@ -9,6 +9,8 @@ from ufd_ray.errors import SettingsError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
+from ufd_ray.pipeline.comparing.compared import read_compared
+from ufd_ray.pipeline.comparing.scoring import beside, score_by_baselines
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.evaluating.listed_sets import ListedSets
 from ufd_ray.pipeline.evaluating.publishing import DOCUMENT, publish
@@ -48,9 +50,11 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
     check_apart(settings.input, settings.output)
     detectors = _read_detectors(settings, storage)
     others, probe = read_others(settings, storage), detectors.probe
+    compared = read_compared(settings, storage)
     fingerprint = settings.fingerprint() | detectors.contents()
     fingerprint["probe_thresholds"] = probe.thresholds if probe else None
     fingerprint["compared_banks"] = {one.name: one.bank.content for one in others} or None
+    fingerprint["compared_baselines"] = {one.name: one.info.sha256 for one in compared} or None
     earlier = outcome_of_earlier(settings.output, DOCUMENT, fingerprint, "an evaluation", storage)
     if earlier is not None:
         print(f"this evaluation has been made already: {settings.output}")
@@ -63,7 +67,8 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
         cluster = join_cluster()
         spec = EncoderSpec(encoder.arch, encoder.weights)
         plan = plan_encoder(settings, spec, encoder.preprocess, detectors.dtype, cluster)
-        judged = Judged(settings, detectors, plan, _search_on(settings, plan, cluster), storage)
+        search_on = _search_on(settings, plan, cluster)
+        judged = Judged(settings, detectors, plan, search_on, storage, compared)
         sweeps = plan_sweeps(judged, others, cluster)
         if settings.dry_run:
             mode, size = encoder.preprocess, encoder.input_size
@@ -88,7 +93,9 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
                 if sampled:
                     spectra = mean_spectra(flow, manifest, sampled.of_sets(sets.plan), num_images)
                 swept = sweep(sweeps, judged, cluster, embedded, scratch)
+                scored = score_by_baselines(judged, cluster, embedded, scratch)
                 tables = rows.ranges(num_images, _ROWS_AT_ONCE)
+                tables = beside(tables, scored, num_images, _ROWS_AT_ONCE)
                 return publish(judged, tables, fingerprint, spectra, swept, kept)
         finally:
             tidy_up(scratch, storage)

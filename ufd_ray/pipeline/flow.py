@@ -6,6 +6,7 @@ manifest ───────────────── recall ────
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -186,6 +187,13 @@ def read_manifest(
     step = _as_they_are if done is None else LeaveOut(done)
     rows = rows.map_batches(step, batch_size=None, num_cpus=LIGHT, **_ARROW)
     return rows.repartition(target_num_rows_per_block=rows_per_block)
+
+
+def light_stages(rows: Any, *stages: Callable[[Any], Any]) -> Any:
+    """Rows → rows, through stages that run as one task for a few files, of functions alone."""
+    for stage in stages:
+        rows = rows.map_batches(stage, batch_size=_FILES_IN_MEMORY, num_cpus=LIGHT, **_ARROW)
+    return rows
 
 
 def append_rows(rows: Any, parts: str, storage: StorageOptions) -> None:

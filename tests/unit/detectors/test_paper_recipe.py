@@ -10,7 +10,7 @@ from safetensors.numpy import load, save
 
 from tests.unit.detectors.workers import run_workers
 from ufd_ray.detectors import AllReduce, PaperFit, PaperState, fit_paper, paper_recipe
-from ufd_ray.detectors.paper_recipe import Adam, EarlyStop
+from ufd_ray.detectors.paper_recipe import Adam, EarlyStop, learning_rates
 from ufd_ray.errors import SettingsError
 
 Rows = tuple[NDArray[np.float32], NDArray[np.int8]]
@@ -244,3 +244,27 @@ def test_an_epoch_of_20_000_clip_embeddings_is_quick(monkeypatch: pytest.MonkeyP
     start = time.perf_counter()
     fit_paper(*train, *val, seed=0)
     assert time.perf_counter() - start < 10  # about 0.2 s; room for a busy machine
+
+
+@pytest.mark.parametrize(
+    ("start", "rates"),
+    [
+        (1e-4, (1e-4, 1e-5, 1e-6)),
+        (1e-3, (1e-3, 1e-4, 1e-5, 1e-6)),
+        (5e-6, (5e-6,)),
+        (1e-7, (1e-7,)),
+        (0.3, (0.3, 0.03, 0.003, 3e-4, 3e-5, 3e-6)),
+    ],
+)
+def test_learning_rates_from_any_start(start: float, rates: tuple[float, ...]) -> None:
+    assert learning_rates(start) == rates
+
+
+def test_an_early_stop_from_another_start_drops_once_more() -> None:
+    stop, seen = EarlyStop(start=1e-3), []
+    while not stop.stopped:
+        seen.append(stop.learning_rate)
+        stop.judge(0.5)
+    assert seen == [rate for rate in (1e-3, 1e-4, 1e-5, 1e-6) for _ in range(6)]
+    again = EarlyStop(stop.state, start=1e-3)
+    assert again.stopped

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ufd_ray.errors import DecodeError, ErrorCode
-from ufd_ray.images import FORMATS, Alignment, Decoded, FileTraits, Form, Views
+from ufd_ray.images import (
+    FORMATS,
+    Alignment,
+    ByRecipe,
+    Decoded,
+    FileTraits,
+    Form,
+    PixelRecipe,
+    Views,
+)
 from ufd_ray.images.wire import (
     Request,
     answer_bytes,
@@ -49,6 +58,17 @@ VIEWS = st.builds(
     st.binary(min_size=32, max_size=32),
 )
 
+RECIPES = st.builds(
+    PixelRecipe,
+    st.integers(1, 9999),
+    st.none() | st.integers(1, 9999),
+    st.sampled_from(["bilinear", "lanczos"]),
+    st.floats(0, 1),
+    st.booleans(),
+    st.sampled_from(["centre", "random"]),
+    st.floats(0, 1),
+)
+
 
 @given(
     data=st.binary(max_size=99),
@@ -58,6 +78,8 @@ VIEWS = st.builds(
     alignment=st.none() | st.builds(Alignment, st.integers(1, 9999), st.integers(1, 100)),
     with_traits=st.booleans(),
     forms=st.lists(st.builds(Form, st.integers(1, 9), st.integers(1, 100)), max_size=3).map(tuple),
+    by_recipe=st.none()
+    | st.builds(ByRecipe, RECIPES, st.binary(min_size=32, max_size=32), st.integers(1, 65_535)),
 )
 def test_a_request_arrives(
     data: bytes,
@@ -67,8 +89,9 @@ def test_a_request_arrives(
     alignment: Alignment | None,
     with_traits: bool,
     forms: tuple[Form, ...],
+    by_recipe: ByRecipe | None,
 ) -> None:
-    sent = Request(data, mode, 224, max_pixels, views, alignment, with_traits, forms)
+    sent = Request(data, mode, 224, max_pixels, views, alignment, with_traits, forms, by_recipe)
     assert sent.num_views == (views.num if views else len(forms))
     assert sent.num_traits == with_traits * (1 + (alignment is not None))
     assert read_request(receiving(request_header(sent) + data)) == sent

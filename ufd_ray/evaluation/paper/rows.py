@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ufd_ray.evaluation.judging import ACCURACY, AVERAGE_PRECISION
 from ufd_ray.evaluation.paper.figures import PAPER_ACCURACY, PAPER_AVERAGE_PRECISION
 
+BASELINE_COLUMN = "baseline_"
+"""With its name behind it, the column of a baseline."""
 Cells = Mapping[str, float]
 """Test set → a figure, in per cent."""
 
@@ -74,6 +76,8 @@ def _of_paper(figures: Mapping[str, Cells], names: Sequence[str]) -> tuple[tuple
 
 def detector_title(detector: str) -> str:
     """What tables call the detector of a column of `scores.parquet`."""
+    if detector.startswith(BASELINE_COLUMN):
+        return detector.removeprefix(BASELINE_COLUMN)
     kind, _, k = detector.partition("_k")
     vote = f"neighbours, vote of {k}"
     return {"probe_score": "probe", "nn_margin": "neighbours, margin"}.get(kind, vote)

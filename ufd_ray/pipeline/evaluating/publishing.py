@@ -16,6 +16,7 @@ from ufd_ray.errors import UfdError
 from ufd_ray.evaluation import SetPlan, judge_sets, plan_sets
 from ufd_ray.evaluation.sweeps import judge_sweep
 from ufd_ray.outcome import Outcome
+from ufd_ray.pipeline.comparing.compared import describe_compared, section_of
 from ufd_ray.pipeline.evaluating.account import (
     count_images,
     describe_groups,
@@ -62,7 +63,8 @@ def publish(
             or a file cannot be written.
     """
     settings, detectors = judged.settings, judged.detectors
-    columns = score_columns(detectors, settings.ks)
+    own_columns = score_columns(detectors, settings.ks)
+    columns = own_columns + [one.column for one in judged.compared]
     k = settings.ks[-1] if detectors.bank else 0
     collected = collect(tables, columns, k, drawn)
     names, labels = names_and_labels(collected)
@@ -80,14 +82,23 @@ def publish(
     scores = {column.name: np.asarray(collected.scores[column.name]) for column in columns}
     rows = judge_sets(sets, names, labels, scores, columns, seed=settings.seed)
     guard = guard_sets(sets, collected, judged.alignment, settings.seed)
-    own = Unswept(columns, scores, rows, collected.scores["image_id"].to_pylist())
+    swept_rows = [row for row in rows if row.detector in {c.name for c in own_columns}]
+    own = Unswept(own_columns, scores, swept_rows, collected.scores["image_id"].to_pylist())
     varied = settings_of_sweeps(own, judged.forms, collected.forms, swept or Swept())
     sweeps = [
         judge_sweep(name, some, sets, names, labels, seed=settings.seed)
         for name, some in varied.items()
     ]
     files = write_files(
-        settings.output, rows, columns, collected, sets.left_out, guard, judged.storage, sweeps
+        settings.output,
+        rows,
+        columns,
+        collected,
+        sets.left_out,
+        guard,
+        judged.storage,
+        sweeps,
+        section_of(judged.compared),
     )
     if sweeps:
         files += write_sweeps(settings.output, sweeps, judged.storage)
@@ -104,6 +115,7 @@ def publish(
         "evaluated_at": utc_now(),
         **_identities(judged),
         "detectors": {c.name: {"default": c.default, "tuned": c.tuned} for c in columns},
+        "baselines": describe_compared(judged.compared),
         "counts": counts,
         "sets": describe_sets(sets, collected),
         "left_out": sets.left_out,

@@ -13,6 +13,7 @@ from ufd_ray.encoders import DeviceChoice
 from ufd_ray.images import Alignment
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster
+from ufd_ray.pipeline.comparing.compared import Compared
 from ufd_ray.pipeline.detecting import Keep, for_stage
 from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.flow import Flow, make_flow
@@ -36,6 +37,7 @@ class Judged:
         plan: which encoder, in which precision.
         search_on: on what the bank is searched; None: there is none.
         storage: how storage is reached.
+        compared: baselines that are judged as well.
     """
 
     settings: EvaluateSettings
@@ -43,6 +45,7 @@ class Judged:
     plan: EncoderPlan
     search_on: DeviceChoice | None
     storage: StorageOptions
+    compared: tuple[Compared, ...] = ()
 
     @property
     def alignment(self) -> Alignment | None:

@@ -27,6 +27,7 @@ def write_files(
     guard: Guard | None,
     storage: StorageOptions,
     sweeps: Sequence[Sweep] = (),
+    baselines: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Write figures, scores and rejects.
 
@@ -39,6 +40,7 @@ def write_files(
         guard: what their files tell; None: nobody asked.
         storage: how it is reached.
         sweeps: what was varied, for `tables.md`.
+        baselines: its lines about these.
 
     Returns:
         Of each file what `evaluation.json` says of it.
@@ -50,6 +52,8 @@ def write_files(
     metrics = pa.Table.from_pylist([asdict(row) for row in rows], schema)
     names = [column.name for column in columns]
     sections = [*([guard.table()] if guard else ()), *map(sweep_lines, sweeps)]
+    if baselines:
+        sections.insert(0, list(baselines))
     lines = [line for section in sections for line in ("", *section)][1:]
     text = tables_text(rows, names, left_out, lines)
     files = [

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from ufd_ray.errors import AccountsError
 from ufd_ray.images import DecodeLimits
+from ufd_ray.pipeline.flow import light_stages
 from ufd_ray.pipeline.placement import LIGHT
 from ufd_ray.pipeline.ray_errors import our_errors_only
 from ufd_ray.pipeline.reading import fetch_images
 from ufd_ray.pipeline.rows import pixel_batch
 from ufd_ray.pipeline.training.lookups import LookedUp, Lookup
 from ufd_ray.pipeline.training.pictures import PLACE, Wanted, make_pictures
-from ufd_ray.pipeline.training.survey import FILES_AT_A_TIME
 from ufd_ray.storage import FetchLimits, StorageOptions
 
 
@@ -114,16 +114,9 @@ class Stream:
 
 
 def _flow(source: LookedUp, reading: Reading) -> Iterator[Any]:
-    rows = ray.data.read_datasource(source, override_num_blocks=len(source), num_cpus=LIGHT)
-    for stage in (
+    rows = light_stages(
+        ray.data.read_datasource(source, override_num_blocks=len(source), num_cpus=LIGHT),
         partial(fetch_images, storage=reading.storage, limits=reading.limits),
         partial(make_pictures, wanted=reading.wanted, limits=reading.decode_limits),
-    ):
-        rows = rows.map_batches(
-            stage,
-            batch_size=FILES_AT_A_TIME,
-            num_cpus=LIGHT,
-            batch_format="pyarrow",
-            zero_copy_batch=True,
-        )
+    )
     return iter(rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=2))

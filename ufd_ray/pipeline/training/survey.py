@@ -15,8 +15,7 @@ from ufd_ray.baselines import Baseline
 from ufd_ray.errors import UfdError
 from ufd_ray.images import DecodeLimits
 from ufd_ray.pipeline.banking.plan import BankPlan
-from ufd_ray.pipeline.flow import append_rows, read_manifest
-from ufd_ray.pipeline.placement import LIGHT
+from ufd_ray.pipeline.flow import append_rows, light_stages, read_manifest
 from ufd_ray.pipeline.progress import progress_lines, start_tally
 from ufd_ray.pipeline.reading import fetch_images
 from ufd_ray.pipeline.training.pictures import TRAIN, VAL, Wanted, look_at_images
@@ -24,8 +23,6 @@ from ufd_ray.schema import FAKE, OFFSET, REAL, REJECTS
 from ufd_ray.settings import TrainBaselineSettings
 from ufd_ray.storage import FetchLimits, Parts, StorageOptions
 
-FILES_AT_A_TIME = 32
-"""Images that a task fetches and decodes at a time: times `--max-bytes`, this bounds its memory."""
 _ROWS_AT_ONCE = 50_000
 _KEPT = ("uri", "member", OFFSET.name, "etag", "size_bytes", "last_modified", "label", "split")
 
@@ -70,8 +67,8 @@ def survey_images(
     tally, limits = start_tally(), FetchLimits.of(settings)
     plan = BankPlan(settings.share_that_validates, 0, settings.seed)
     with progress_lines(tally, "decode", num_images, settings.progress_s):
-        rows = read_manifest(manifest, storage)
-        for stage in (
+        rows = light_stages(
+            read_manifest(manifest, storage),
             partial(fetch_images, storage=storage, limits=limits, tally=tally),
             partial(
                 look_at_images,
@@ -80,19 +77,12 @@ def survey_images(
                 limits=DecodeLimits.of(settings),
                 tally=tally,
             ),
-        ):
-            rows = rows.map_batches(
-                stage,
-                batch_size=FILES_AT_A_TIME,
-                num_cpus=LIGHT,
-                batch_format="pyarrow",
-                zero_copy_batch=True,
-            )
+        )
         append_rows(rows, parts, storage)
     found = Parts(parts, manifest, storage)
     found.check_accounts(num_images)
     surveyed = sum_up(found.ranges(num_images, _ROWS_AT_ONCE))
-    _require_both_classes(surveyed)
+    require_both_classes(surveyed)
     return surveyed
 
 
@@ -132,7 +122,12 @@ def sum_up(tables: Any) -> Surveyed:
     )
 
 
-def _require_both_classes(surveyed: Surveyed) -> None:
+def require_both_classes(surveyed: Surveyed) -> None:
+    """See that images of both classes train, and validate.
+
+    Raises:
+        UfdError: they do not.
+    """
     labels, splits = (np.asarray(surveyed.images[name].to_pylist()) for name in ("label", "split"))
     for split, does in ((TRAIN, "train"), (VAL, "validate")):
         of_split = labels[splits == split]

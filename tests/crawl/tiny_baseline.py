@@ -1,0 +1,65 @@
+"""A baseline that learns within seconds, without batch norm, and pictures to tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from tests.unit.images.samples import noise
+from ufd_ray.baselines import BASELINES, Baseline, TrainingRecipe
+from ufd_ray.baselines.baseline import binary_losses, binary_scores
+from ufd_ray.baselines.known import Known
+from ufd_ray.images import PixelRecipe
+
+NAME = "tiny"
+
+
+class Tiny(Baseline):
+    """Two convolutions and a mean."""
+
+    def __init__(self, name: str, arch: str, is_published: bool) -> None:
+        self.name, self.arch, self.is_published = name, arch, is_published
+        self.train = PixelRecipe(32, 36, perturbed=0.1, crop="random", flipped=0.5)
+        self.validation = PixelRecipe(32, 36, perturbed=0.1, fixed=True)
+        self.test = PixelRecipe(32)
+        self.recipe = TrainingRecipe("adam", 1e-2, batch_size=12, max_epochs=2)
+
+    def build(self) -> nn.Module:
+        layers = (nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, 2), nn.ReLU())
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+
+    def inputs(self, pixels: Tensor) -> Tensor:
+        return pixels.permute(0, 3, 1, 2).to(torch.float32) / 128 - 1
+
+    def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        return binary_losses(outputs, labels)
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        return binary_scores(outputs)
+
+
+@contextmanager
+def tiny_known() -> Iterator[None]:
+    """Within the block, `--baseline tiny` is known in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(BASELINES, NAME, Known(Tiny, ("convolutions",)))
+        yield
+
+
+def write_pictures(folder: Path, num_of_a_class: int, seed: int = 0) -> Path:
+    """Noise as it is (real), and smoothed along rows (fake), in the folders of labels."""
+    for label, name in enumerate(("0_real", "1_fake")):
+        (folder / name).mkdir(parents=True)
+        for number in range(num_of_a_class):
+            pixels = noise(44, 40, seed=10_000 * seed + 2 * number + label).astype(np.uint16)
+            if label:
+                pixels = (pixels + np.roll(pixels, 1, axis=1)) // 2
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:03d}.png")
+    return folder

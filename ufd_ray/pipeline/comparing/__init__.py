@@ -1,0 +1,1 @@
+"""Trained baselines beside an evaluation's own detectors, on the same images."""
