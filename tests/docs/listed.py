@@ -10,6 +10,7 @@ NOT_RUN = {
     "cluster/README.md#on-kubernetes/2": "needs a Kubernetes cluster; what is applied is checked",
     "cluster/README.md#on-kubernetes/3": "needs a Kubernetes cluster; what is applied is checked",
     "cluster/README.md#on-kubernetes/4": "needs a Kubernetes cluster with GPUs",
+    "docs/baselines.md#beside-ours": "a baseline as published; tests/ray compares a small one",
     "docs/baselines.md#training-one": "published weights of no hub; small ones train in tests/ray",
     "docs/current.md#the-same-as-a-query/2": "DuckDB would download its extension for S3",
     "docs/evaluation.md#the-papers-tables-2-and-3": "the paper's test sets are not installed",

@@ -13,18 +13,19 @@ def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
     from ufd_ray.encoders import Encoder
-    from ufd_ray.pipeline import build_bank, evaluate, fit_probe, run, score
+    from ufd_ray.pipeline import build_bank, evaluate, fit_probe, run, score, train_baseline
     from ufd_ray.pipeline.cluster import Cluster
     from ufd_ray.pipeline.evaluating import scoring
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise AssertionError("a job with unusable settings went to work")
 
-    for job in (build_bank, evaluate, score):
+    for job in (build_bank, evaluate, score, train_baseline):
         monkeypatch.setattr(job, "join_cluster", lambda: Cluster((2,)))
     for job in (build_bank, run, scoring):
         monkeypatch.setattr(job, "make_flow", refuse)
     monkeypatch.setattr(fit_probe, "join_cluster", refuse)
+    monkeypatch.setattr(train_baseline, "survey_images", refuse)
     monkeypatch.setattr(Encoder, "load", refuse)
     monkeypatch.setattr(ray, "init", refuse)
     monkeypatch.setattr(ray, "remote", refuse)

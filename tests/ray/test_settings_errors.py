@@ -11,7 +11,13 @@ from tests.crawl.runs import Ended, run_here, run_script
 from ufd_ray.pipeline.build_bank import build_bank
 from ufd_ray.pipeline.fit_probe import fit_probe
 from ufd_ray.pipeline.score import score
-from ufd_ray.settings import BuildBankSettings, FitProbeSettings, ScoreSettings
+from ufd_ray.pipeline.train_baseline import train_baseline
+from ufd_ray.settings import (
+    BuildBankSettings,
+    FitProbeSettings,
+    ScoreSettings,
+    TrainBaselineSettings,
+)
 
 pytestmark = pytest.mark.usefixtures("nothing_starts")
 
@@ -138,7 +144,7 @@ def test_unknown_encoder() -> None:
 def test_a_bank_needs_both_labels() -> None:
     flags = ("--input=images", "--output=out", "--encoder=timm/test_resnet:random:1")
     said = refused(run_here(BuildBankSettings, build_bank, *flags))
-    assert said == "--input: 2 real and 0 fake images; a bank needs both"
+    assert said == "--input: 2 real and 0 fake images; both are needed"
 
 
 def test_a_bank_needs_labels() -> None:
@@ -168,3 +174,28 @@ def test_as_a_process_of_its_own(tmp_path: Path) -> None:
     assert ended.status == 2
     assert ended.out == ""
     assert ended.err == f"error: --bank {tmp_path / 'nowhere'}: there is no bank.json\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--baseline=spectre", "'spectre' is no baseline (close: spectrum)"),
+        ("--baseline=spectrum --arch=resnet9", "'resnet9' is no arch of spectrum"),
+        ("--baseline=spectrum --option=offset=1", "'offset' is no option of spectrum"),
+        ("--baseline=co-occurrence --option=offset=999", "'999' is no offset of co-occurrence"),
+        (
+            "--baseline=co-occurrence --weights=a.pt",
+            "--weights a.pt: co-occurrence is trained from",
+        ),
+        ("--baseline=spectrum --weights=gone.pt", "gone.pt"),
+        ("--baseline=spectrum --weights=random:x", "'x' is no seed"),
+        ("--baseline=spectrum --output=images/out", "--output images/out lies within --input"),
+        ("--baseline=patch-resnet50-layer1 --batch-size=9", "--batch-size 9: half of each batch"),
+        ("--baseline=co-occurrence", "--input: 2 real and 0 fake images; both are needed"),
+        ("--baseline=co-occurrence --dry-run", "--input: 2 real and 0 fake images"),
+    ],
+)
+def test_a_baseline_that_cannot_be_trained(flags: str, said: str) -> None:
+    given = ["--input=images", *([] if "--output" in flags else ["--output=out"])]
+    message = refused(run_here(TrainBaselineSettings, train_baseline, *given, *flags.split()))
+    assert said in message

@@ -76,6 +76,11 @@ class Baseline(ABC):
     backbone: str | None = None
     weights: str | None = None
 
+    @property
+    def has_heat(self) -> bool:
+        """Whether it says where an image looks generated."""
+        return type(self).heat is not Baseline.heat
+
     @abstractmethod
     def build(self) -> nn.Module:
         """The network on the CPU in float32, its numbers drawn from torch's default generator."""

@@ -6,6 +6,7 @@ from ufd_ray.report.drift import Earlier
 from ufd_ray.report.efficiency import Pace, efficiency
 from ufd_ray.report.evaluation_page import Drawn, render_evaluation
 from ufd_ray.report.gallery import Card, Gallery, Neighbor, Picture, count_pictures
+from ufd_ray.report.heat import draw_heat
 from ufd_ray.report.histogram import NUM_BARS, Histogram
 from ufd_ray.report.run_page import Findings, render_run
 from ufd_ray.report.sources import SourceCounts
@@ -28,6 +29,7 @@ __all__ = [
     "SourceCounts",
     "count_pictures",
     "draw_curve",
+    "draw_heat",
     "efficiency",
     "make_thumbnail",
     "render_evaluation",

@@ -54,12 +54,14 @@ class Card:
         said: what was said of it, a line each; plain text.
         picture: its thumbnail.
         neighbors: the nearest of its evidence.
+        heat: where it looks generated; None: nobody looked.
     """
 
     name: str
     said: tuple[str, ...]
     picture: Picture
     neighbors: tuple[Neighbor, ...] = ()
+    heat: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def _card(card: Card) -> str:
     lines = "".join(f"<p>{name_of(line)}</p>" for line in card.said)
     near = "".join(f"<li>{_neighbor(neighbor)}</li>" for neighbor in card.neighbors)
     shown = _show(card.picture, SIDE, f"the image, {first}")
+    if card.heat is not None:
+        shown += _show(card.heat, SIDE, "where it looks generated: yellow")
     evidence = f'<ul class="near" aria-label="nearest images of the bank">{near}</ul>'
     return f'{shown}{lines}<p class="name">{name_of(card.name)}</p>{evidence if near else ""}'
 
@@ -128,5 +132,9 @@ def count_pictures(galleries: Sequence[Gallery]) -> int:
         picture.jpeg is not None
         for gallery in galleries
         for card in gallery.cards
-        for picture in (card.picture, *(neighbor.picture for neighbor in card.neighbors))
+        for picture in (
+            card.picture,
+            *([] if card.heat is None else [card.heat]),
+            *(neighbor.picture for neighbor in card.neighbors),
+        )
     )

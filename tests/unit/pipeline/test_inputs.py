@@ -72,7 +72,7 @@ def test_labels_come_from_the_folders(tmp_path: Path) -> None:
 
 def test_a_limit_that_leaves_one_class_is_refused(tmp_path: Path) -> None:
     settings = bank_settings(tmp_path, limit=3)
-    with pytest.raises(SettingsError, match="3 real and 0 fake images; a bank needs both"):
+    with pytest.raises(SettingsError, match="3 real and 0 fake images; both are needed"):
         list_inputs(settings, f"{tmp_path}/manifest", StorageOptions(), labelled=True)
 
 

@@ -65,7 +65,7 @@ def _with_split(table: Any, split: Any) -> Any:
 
 
 def held_to_labels(tables: Iterable[Any], *, val_input: bool = False) -> Iterator[Any]:
-    """The tables as they pass, held to what a bank needs: labels, of both classes.
+    """The tables as they pass, held to what learning needs: labels, of both classes.
 
     Args:
         tables: of a bank's manifest, each image once.
@@ -92,7 +92,7 @@ def held_to_labels(tables: Iterable[Any], *, val_input: bool = False) -> Iterato
                 " both"
                 if validates
                 else f"--input: {num_real:,} real and {num_fake:,} fake images"
-                f"{' beside those that validate' if val_input else ''}; a bank needs both"
+                f"{' beside those that validate' if val_input else ''}; both are needed"
             )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,11 @@ _KINDS = (
 
 
 def show_mistakes(
-    plan: SetPlan, collected: Collected, column: ScoreColumn, looking: Looking
+    plan: SetPlan,
+    collected: Collected,
+    column: ScoreColumn,
+    looking: Looking,
+    heat: Callable[[Sequence[Known]], list[Picture]] | None = None,
 ) -> tuple[Gallery, ...]:
     """The real images with the highest scores, and the fakes with the lowest, of all sets judged.
 
@@ -34,6 +39,7 @@ def show_mistakes(
         collected: what was said of them.
         column: the detector whose scores count.
         looking: makes thumbnails.
+        heat: images → where each looks generated; None: the detector does not say.
     """
     names, labels = names_and_labels(collected)
     scores = np.asarray(collected.scores[column.name], np.float64)
@@ -46,14 +52,23 @@ def show_mistakes(
         chosen.append(lowest.rows())
     wanted = [Known(row["uri"], member=row["member"]) for rows in chosen for row in rows]
     pictures = iter(looking.look(wanted, SIDE))
+    maps: Iterator[Picture | None] = iter(heat(wanted)) if heat else repeat(None)
+    where = " Below each, where it looks generated, in yellow, by patches." if heat else ""
     return tuple(
-        Gallery(title, f"{words} by {column.name}, of all sets.", _cards(rows, column, pictures))
+        Gallery(
+            title,
+            f"{words} by {column.name}, of all sets.{where}",
+            _cards(rows, column, pictures, maps),
+        )
         for (_, _, title, words), rows in zip(_KINDS, chosen, strict=True)
     )
 
 
 def _cards(
-    rows: Sequence[Mapping[str, Any]], column: ScoreColumn, pictures: Iterator[Picture]
+    rows: Sequence[Mapping[str, Any]],
+    column: ScoreColumn,
+    pictures: Iterator[Picture],
+    maps: Iterator[Picture | None],
 ) -> tuple[Card, ...]:
     return tuple(
         Card(
@@ -63,6 +78,7 @@ def _cards(
                 f"{column.name} {row[column.name]:.3f} · set {row['set']}",
             ),
             next(pictures),
+            heat=next(maps),
         )
         for row in rows
     )

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ufd_ray.evaluation import Row, ScoreColumn, SetPlan
+from ufd_ray.pipeline.comparing.heat import heat_by
 from ufd_ray.pipeline.evaluating.mistakes import show_mistakes
 from ufd_ray.pipeline.evaluating.scores import Collected
 from ufd_ray.pipeline.evaluating.scoring import Judged
@@ -51,6 +52,10 @@ def write_page(
     if settings.gallery:
         with Looking(settings, storage) as looking:
             galleries = show_mistakes(sets, collected, column, looking)
+            for one in judged.compared:
+                if one.baseline.has_heat:
+                    heat = heat_by(one, looking, storage)
+                    galleries += show_mistakes(sets, collected, one.column, looking, heat)
         if num := count_pictures(galleries):
             print(f"{PAGE}: {num:,} thumbnails of images (--no-gallery leaves them out)")
     drawn = _drawn(settings.output, document["files"], storage)

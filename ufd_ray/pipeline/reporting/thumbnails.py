@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ufd_ray.errors import UfdError
-from ufd_ray.images import Decoded, DecodeLimits, Sandbox
+from ufd_ray.images import ByRecipe, Decoded, DecodeLimits, PixelRecipe, Sandbox
 from ufd_ray.report import Picture, make_thumbnail
 from ufd_ray.settings import InputSettings
 from ufd_ray.storage import Fetched, FetchLimits, Known, StorageOptions, fetch
+
+Draw = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
 LONGEST_S = 60.0
 """After so many seconds no further image is begun."""
@@ -66,6 +69,32 @@ class Looking:
             wanted: the images.
             side: of the thumbnails, pixels.
         """
+
+        def show(data: bytes) -> Picture:
+            (decoded,) = self._sandbox.decode([data], "resize", side)
+            return _shown(decoded, side, lambda pixels: pixels)
+
+        return self._each(wanted, show)
+
+    def look_by_recipe(
+        self, wanted: Sequence[Known], recipe: PixelRecipe, draw: Draw
+    ) -> list[Picture]:
+        """One picture an image of what is drawn of its pixels by a recipe, in order.
+
+        Args:
+            wanted: the images.
+            recipe: which leaves nothing to chance.
+            draw: uint8 (size, size, 3) → uint8 (`SIDE`, `SIDE`, 3).
+        """
+        how = ByRecipe(recipe, bytes(32), 1)
+
+        def show(data: bytes) -> Picture:
+            (decoded,) = self._sandbox.decode_by_recipe([data], [how])
+            return _shown(decoded, recipe.size, draw)
+
+        return self._each(wanted, show)
+
+    def _each(self, wanted: Sequence[Known], show: Callable[[bytes], Picture]) -> list[Picture]:
         pictures: list[Picture] = []
         for start in range(0, len(wanted), _AT_ONCE):
             few = wanted[start : start + _AT_ONCE]
@@ -73,25 +102,28 @@ class Looking:
                 pictures += [self._too_late()] * len(few)
             else:
                 found = fetch(few, self._storage, self._limits)
-                pictures += [self._picture(one, side) for one in found]
+                pictures += [self._picture(one, show) for one in found]
         return pictures
 
-    def _picture(self, found: Fetched, side: int) -> Picture:
+    def _picture(self, found: Fetched, show: Callable[[bytes], Picture]) -> Picture:
         if found.data is None:
             return Picture(why_not=_code(found))
         if monotonic() >= self._ends:
             return self._too_late()
         try:
-            (decoded,) = self._sandbox.decode([found.data], "resize", side)
+            return show(found.data)
         except UfdError as error:  # the process does not start: a page fails no run
             return Picture(why_not=str(error))
-        if decoded.pixels is None:
-            return Picture(why_not=_code(decoded))
-        pixels = np.frombuffer(decoded.pixels, np.uint8).reshape(side, side, 3)
-        return Picture(make_thumbnail(pixels))
 
     def _too_late(self) -> Picture:
         return Picture(why_not=f"not read within {self._longest_s:g} s")
+
+
+def _shown(decoded: Decoded, side: int, draw: Draw) -> Picture:
+    if decoded.pixels is None:
+        return Picture(why_not=_code(decoded))
+    pixels = np.frombuffer(decoded.pixels, np.uint8).reshape(side, side, 3)
+    return Picture(make_thumbnail(draw(pixels)))
 
 
 def _code(found: Fetched | Decoded) -> str:

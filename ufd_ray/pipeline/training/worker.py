@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ray
+import ray.data
 import ray.train
 import ray.train.torch
 import safetensors.torch
@@ -106,7 +108,8 @@ def _train(task: Task) -> Trained:
     if state.arrays:
         from_arrays(state.arrays, network, optimizer)
         state.arrays = {}
-    stop = EarlyStop(tuple(state.words.get("early_stop", (0, math.nan, 0))), recipe.learning_rate)
+    drops, best, waited = state.words.get("early_stop", (0, math.nan, 0))
+    stop = EarlyStop((drops, best, waited), recipe.learning_rate)
     course = Course(task.images, task.reading, recipe, task.seed, rank, world_size)
     stepping = Stepping(baseline, network, optimizer, course, in_bf16=task.in_bf16)
     while len(state.curve) < recipe.max_epochs and not (recipe.stops_early and stop.stopped):
@@ -138,14 +141,18 @@ def _train(task: Task) -> Trained:
 
 def _set_up(device: Device) -> torch.device:
     """This process as training wants it."""
-    context = set_up_data()
+    context, workers = set_up_data(), ray.train.get_context()
     context.execution_options.preserve_order = True
+    # Each worker's flow would take half of it for its own.
+    store = ray.cluster_resources().get("object_store_memory", 0) / 2 / workers.get_world_size()
+    limits = ray.data.ExecutionResources.for_limits(object_store_memory=store)
+    context.execution_options.resource_limits = limits
     agreed(lambda: require_device(device))
     if device == "cuda":
         return torch.device(ray.train.torch.get_device())
     keep_memory()
     num_cpus, _ = this_node()
-    torch.set_num_threads(max(1, num_cpus // ray.train.get_context().get_local_world_size()))
+    torch.set_num_threads(max(1, num_cpus // workers.get_local_world_size()))
     return torch.device("cpu")
 
 

@@ -1,0 +1,104 @@
+"""Baselines as an evaluation finds them, and where they say that images look generated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+
+from tests.crawl.handmade import HERE
+from tests.unit.baselines.networks import seeded
+from tests.unit.images.samples import encoded, picture
+from ufd_ray.baselines import baseline_named
+from ufd_ray.errors import SettingsError
+from ufd_ray.pipeline.comparing.compared import (
+    Compared,
+    describe_compared,
+    read_compared,
+    section_of,
+)
+from ufd_ray.pipeline.comparing.heat import heat_by
+from ufd_ray.pipeline.reporting.thumbnails import Looking
+from ufd_ray.report import Card, Gallery, count_pictures
+from ufd_ray.report.gallery import tell_gallery
+from ufd_ray.settings import EvaluateSettings
+from ufd_ray.storage import Known, write_document, write_network
+
+NAME, ARCH = "patch-resnet50-layer1", "resnet18-layer1"
+
+
+def save(folder: Path, **changes: Any) -> Path:
+    """A baseline that nobody has trained."""
+    file = folder.parent / "network.safetensors"
+    safetensors.torch.save_file(seeded(baseline_named(NAME, ARCH)).state_dict(), file)
+    content = {
+        "name": NAME,
+        "arch": ARCH,
+        "options": {"scoring": "votes"},
+        "is_published": False,
+        "thresholds": {"default": 0.5, "tuned": 0.125},
+        "network": write_network(str(folder), file, HERE),
+    }
+    write_document(str(folder), "baseline.json", content | changes, HERE)
+    return folder
+
+
+def settings(*named: str) -> EvaluateSettings:
+    return EvaluateSettings(input=["/i"], output="/o", probe="/p", compare_baseline=[*named])
+
+
+def test_they_are_read_in_the_order_given(tmp_path: Path) -> None:
+    one, two = save(tmp_path / "one"), save(tmp_path / "two", is_published=True)
+    found = read_compared(settings(f"b={one}", f"a={two}"), HERE)
+    columns = [(c.column.name, c.column.default, c.column.tuned) for c in found]
+    assert columns == [("baseline_b", 0.5, 0.125), ("baseline_a", 0.5, 0.125)]
+    assert found[0].baseline.options == {"scoring": "votes"}
+    assert section_of(found) == [
+        "## Baselines",
+        "",
+        f"- b: {NAME}, {ARCH}, scoring votes (not as published)",
+        f"- a: {NAME}, {ARCH}, scoring votes (as published)",
+    ]
+    described = describe_compared(found)
+    assert described is not None
+    assert described["b"]["uri"] == str(one)
+    assert (section_of(()), describe_compared(())) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [({"name": "nobody"}, "'nobody' is no baseline"), ({"arch": "resnet9"}, "is no arch of")],
+)
+def test_one_that_nobody_knows_is_refused(
+    tmp_path: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    folder = save(tmp_path / "one", **changes)
+    with pytest.raises(SettingsError, match=f"--compare-baseline a={folder}: .*{complaint}"):
+        read_compared(settings(f"a={folder}"), HERE)
+
+
+@pytest.fixture
+def compared(tmp_path: Path) -> Compared:
+    (one,) = read_compared(settings(f"a={save(tmp_path / 'one')}"), HERE)
+    return one
+
+
+def test_its_map_is_drawn_of_images_that_can_be_read(compared: Compared, tmp_path: Path) -> None:
+    assert compared.baseline.has_heat
+    assert not baseline_named("co-occurrence").has_heat
+    sound, broken = tmp_path / "sound.png", tmp_path / "broken.png"
+    sound.write_bytes(encoded(picture(60, 40), "PNG"))
+    broken.write_bytes(sound.read_bytes()[:90])
+    wanted = [Known(str(path)) for path in (sound, broken, tmp_path / "gone.png")]
+    with Looking(settings("a=/b"), HERE) as looking:
+        shown, *others = heat_by(compared, looking, HERE)(wanted)
+    assert shown.jpeg
+    assert [(one.jpeg, one.why_not) for one in others] == [(None, "truncated"), (None, "not found")]
+    card = Card("/sound.png", ("fake, called real",), shown, heat=shown)
+    gallery = Gallery("Mistakes", "all", (card,))
+    assert count_pictures([gallery]) == 2
+    page = "".join(tell_gallery(gallery))
+    assert page.count("<img ") == 2
+    assert 'alt="where it looks generated: yellow"' in page

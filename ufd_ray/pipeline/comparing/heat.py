@@ -1,0 +1,42 @@
+"""Where the worst mistakes of a baseline look generated to it, by patches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ufd_ray.baselines import load_network
+from ufd_ray.pipeline.comparing.compared import Compared
+from ufd_ray.pipeline.reporting.thumbnails import Looking
+from ufd_ray.report import Picture, draw_heat
+from ufd_ray.storage import Known, StorageOptions, network_file
+
+
+def heat_by(
+    one: Compared, looking: Looking, storage: StorageOptions
+) -> Callable[[Sequence[Known]], list[Picture]]:
+    """A function from images to their maps, as `show_mistakes` takes it; in this process.
+
+    Args:
+        one: a baseline that has heat.
+        looking: reads the images.
+        storage: how its network is reached.
+
+    Raises:
+        UfdError: that cannot be read.
+    """
+    baseline = one.baseline
+    with network_file(one.info, storage) as file:
+        network = load_network(baseline, file)
+
+    @torch.inference_mode()
+    def draw(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        heat = baseline.heat(network(baseline.inputs(torch.from_numpy(pixels[None].copy()))))
+        if heat is None:
+            raise ValueError(f"{baseline.name} has no heat")
+        return draw_heat(pixels, heat[0].numpy())
+
+    return lambda wanted: looking.look_by_recipe(wanted, baseline.test, draw)
