@@ -89,7 +89,6 @@ def our_s(manifest: Path, folder: Path, epochs: int) -> float:
             "weights": "random:1",
             "input": [str(manifest)],
             "output": str(folder),
-            "val_share": 0.02,
             "epochs": epochs,
         }
     )
@@ -111,9 +110,10 @@ def main() -> None:
     divisions = [(1, cores), (cores, cores), (cores, 1)]
     with tempfile.TemporaryDirectory(prefix="ufd-ray-training-") as name:
         root = Path(name)
-        found = training_pictures(root / "images", given.num_images // 2, seed=0)
+        drawn = training_pictures(root / "images", given.num_images // 2, seed=0)
+        found = [replace(one, split="train" if n % 50 else "val") for n, one in enumerate(drawn)]
         write_manifest(root / "images.csv", found)
-        files = [(picture.path, picture.label) for picture in found]
+        files = [(one.path, one.label or 0) for one in found if one.split == "train"]
         plain: dict[tuple[int, int], list[float]] = {one: [] for one in divisions}
         ours: list[float] = []
         for turn in range(given.rounds):
