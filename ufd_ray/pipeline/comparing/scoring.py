@@ -113,7 +113,8 @@ def put_scores(rows: Any, column: str, found: Any) -> Any:
         The rows with the column; what was scored before, and has no score in it, is an error.
     """
     failed = np.asarray(pc.equal(rows["status"], "scored")) & np.asarray(pc.is_null(found[SCORE]))
-    rows = rows.append_column(column, found[SCORE])
+    kept = [name for name in rows.column_names if name != column]  # a manifest may have one
+    rows = rows.select(kept).append_column(column, found[SCORE])
     if not failed.any():
         return rows
     changed = pa.array(failed)
@@ -124,6 +125,6 @@ def put_scores(rows: Any, column: str, found: Any) -> Any:
     }
     for name, values in now.items():
         place = rows.column_names.index(name)
-        kept = pc.if_else(changed, values, rows[name].combine_chunks())
-        rows = rows.set_column(place, rows.schema.field(name), kept)
+        put = pc.if_else(changed, values, rows[name].combine_chunks())
+        rows = rows.set_column(place, rows.schema.field(name), put)
     return rows

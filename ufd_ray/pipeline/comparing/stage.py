@@ -95,5 +95,5 @@ class ScoreByBaseline:
             # Those that could not be read are counted as well: an image is done either way.
             report.num_images, report.num_errors = len(rows), int((~sound).sum())
         rows = put_errors(rows, [_NOT_FINITE if bad else None for bad in there & ~sound])
-        rows = rows.append_column(SCORE, pa.array(scores, pa.float32(), mask=~sound))
-        return rows.select(list(COLUMNS))
+        columns = {name: rows[name] for name in COLUMNS if name != SCORE}
+        return pa.table(columns | {SCORE: pa.array(scores, pa.float32(), mask=~sound)})

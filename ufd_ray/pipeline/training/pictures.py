@@ -12,12 +12,16 @@ from ufd_ray.baselines import Baseline
 from ufd_ray.images import ByRecipe, DecodeLimits, PixelRecipe, view_key
 from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.reading import decode_by_recipe
+from ufd_ray.schema import LABELS, MANIFEST, STATUS
 
 TRAIN, VAL, TEST = "train", "val", "test"
 """What a picture is for: which of a baseline's recipes makes it."""
 PLACE, PURPOSE, NUMBER = "place", "purpose", "draw"
 """Columns: an image's place among all that were surveyed, one of the words above, and the number of
 the draw, an epoch's or 1."""
+
+
+_OWN = {field.name for field in (*MANIFEST, *LABELS, *STATUS)} | {"data"}
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,10 @@ def look_at_images(
         tally: where times are reported.
 
     Returns:
-        The same rows without `data`, with `split` (null where there are no bytes), `format`,
+        The same rows without `data` and the manifest's further columns, with `split` (null where there are no bytes), `format`,
         `width`, `height`, and the error of those that cannot be read.
     """
-    rows = plan.with_split(rows)
+    rows = plan.with_split(rows.select([one for one in rows.column_names if one in _OWN]))
     first = pa.array([1] * len(rows), pa.int32())
     rows = rows.append_column(PURPOSE, rows["split"]).append_column(NUMBER, first)
     rows = decode_by_recipe(rows, wanted=wanted, limits=limits, tally=tally)
