@@ -71,8 +71,9 @@ def look_at_images(
         tally: where times are reported.
 
     Returns:
-        The same rows without `data` and the manifest's further columns, with `split` (null where there are no bytes), `format`,
-        `width`, `height`, and the error of those that cannot be read.
+        The same rows without `data` and the manifest's further columns, with `split` (null where
+        there are no bytes), `format`, `width`, `height`, and the error of those that cannot be
+        read.
     """
     rows = plan.with_split(rows.select([one for one in rows.column_names if one in _OWN]))
     first = pa.array([1] * len(rows), pa.int32())
