@@ -82,11 +82,11 @@ class Judging:
         """
         self._network.eval()
         places = share_of(places_of(ray.get(self._images), VAL), rank, world_size)
-        labels, scores, own = agreed(lambda: self._mine(places))
-        labels, scores = in_order(own, labels).astype(np.int8), in_order(own, scores)
+        found, said, own = agreed(lambda: self._mine(places))
+        labels, scores = in_order(own, found), in_order(own, said)
         if not np.isfinite(scores).all():
             raise UfdError("the trained network gives scores that are not finite numbers")
-        return Judged(labels, scores.astype(np.float32))
+        return Judged(labels.astype(np.int8), scores.astype(np.float32))
 
     def _mine(
         self, places: NDArray[np.int64]

@@ -110,7 +110,8 @@ class Stepping:
         for buffer in self._network.buffers():
             torch.distributed.broadcast(buffer, 0)
         mine = np.zeros(4)
-        missing, error = self._course.num_validating, None
+        missing = self._course.num_validating
+        error: UfdError | None = None
         while missing and error is None:
             pictures, error = _take(stream, min(missing, AT_ONCE))
             missing = max(0, missing - AT_ONCE)
