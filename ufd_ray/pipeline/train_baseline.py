@@ -84,20 +84,19 @@ def choose_baseline(settings: TrainBaselineSettings) -> Baseline:
         SettingsError: there is none like that, or its batches cannot be halves of both classes.
     """
     baseline = baseline_named(settings.baseline, settings.arch, settings.options)
-    asked = {
-        "learning_rate": settings.learning_rate,
-        "batch_size": settings.batch_size,
-        "max_epochs": settings.epochs,
-    }
+    published = baseline.recipe
     recipe = replace(
-        baseline.recipe, **{name: value for name, value in asked.items() if value is not None}
+        published,
+        learning_rate=settings.learning_rate or published.learning_rate,
+        batch_size=settings.batch_size or published.batch_size,
+        max_epochs=settings.epochs or published.max_epochs,
     )
     if recipe.balanced and recipe.batch_size % 2:
         raise SettingsError(
             f"--batch-size {recipe.batch_size}: half of each batch of {baseline.name} is real; give"
             " an even number"
         )
-    if recipe != baseline.recipe:
+    if recipe != published:
         baseline.recipe, baseline.is_published = recipe, False
     return baseline
 

@@ -33,4 +33,5 @@ def draw_heat(
     placed = np.asarray(patches.resize((SIDE, SIDE), Image.Resampling.NEAREST))
     colors = 255 * colormaps[_COLORS](placed)[..., :3]
     mixed = _SHARE * colors + (1 - _SHARE) * np.asarray(grey, np.float64)[..., None]
-    return np.rint(mixed).astype(np.uint8)
+    drawn: npt.NDArray[np.uint8] = np.rint(mixed).astype(np.uint8)
+    return drawn
