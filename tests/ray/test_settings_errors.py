@@ -180,7 +180,7 @@ def test_as_a_process_of_its_own(tmp_path: Path) -> None:
     ("flags", "said"),
     [
         ("--baseline=spectre", "'spectre' is no baseline (close: spectrum)"),
-        ("--baseline=spectrum --arch=resnet9", "'resnet9' is no arch of spectrum"),
+        ("--baseline=spectrum --arch=resnet9", "'resnet9' is no architecture of spectrum"),
         ("--baseline=spectrum --option=offset=1", "'offset' is no option of spectrum"),
         ("--baseline=co-occurrence --option=offset=999", "'999' is no offset of co-occurrence"),
         (

@@ -69,7 +69,10 @@ def test_they_are_read_in_the_order_given(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
-    [({"name": "nobody"}, "'nobody' is no baseline"), ({"arch": "resnet9"}, "is no arch of")],
+    [
+        ({"name": "nobody"}, "'nobody' is no baseline"),
+        ({"arch": "resnet9"}, "is no architecture"),
+    ],
 )
 def test_one_that_nobody_knows_is_refused(
     tmp_path: Path, changes: dict[str, Any], complaint: str

@@ -53,7 +53,7 @@ def test_balanced_batches_are_half_real_and_half_fake(
 def test_of_the_larger_class_other_images_come_each_epoch() -> None:
     labels = np.array([0] * 4 + [1] * 40)
     seen = set[int]()
-    for epoch in range(1, 30):
+    for epoch in range(1, 200):
         for batch in epoch_batches(labels, 4, seed=0, epoch=epoch, balanced=True):
             seen |= set(batch.tolist())
     assert seen == set(range(44))

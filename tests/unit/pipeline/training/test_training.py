@@ -85,6 +85,8 @@ def surveyed(splits: list[str | None], labels: list[int], codes: list[str | None
     num = len(splits)
     columns: dict[str, Any] = {}
     for field in (*IMAGE, OFFSET, *STATUS):
+        if field.name in ("status", "duplicate_of"):
+            continue  # these come later
         columns[field.name] = pa.nulls(num, field.type)
     columns["image_id"] = pa.array([f"{row:032x}" for row in range(num)])
     columns["uri"] = pa.array([f"/{row}.png" for row in range(num)])
