@@ -21,7 +21,7 @@ from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.checkpoint import LeaveOut
 from ufd_ray.pipeline.detecting import DetectGenerated
 from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan, rows_at_a_time
-from ufd_ray.pipeline.manifest_rows import ManifestRows, read_rows
+from ufd_ray.pipeline.manifest_rows import ManifestRows, as_they_are, read_rows
 from ufd_ray.pipeline.memory import KEEPING_MEMORY
 from ufd_ray.pipeline.placement import LIGHT, Placement
 from ufd_ray.pipeline.reading import Inspection, decode_images, fetch_images
@@ -184,7 +184,7 @@ def read_manifest(
     rows = _source(ManifestRows(ranges, read, _ROW_BYTES, done))
     # Never without this step: repartition runs as part of it, and by itself would want a whole
     # CPU on one node, all the time.
-    step = _as_they_are if done is None else LeaveOut(done)
+    step = as_they_are if done is None else LeaveOut(done)
     rows = rows.map_batches(step, batch_size=None, num_cpus=LIGHT, **_ARROW)
     return rows.repartition(target_num_rows_per_block=rows_per_block)
 
@@ -207,10 +207,6 @@ def append_rows(rows: Any, parts: str, storage: StorageOptions) -> None:
 
 def _source(source: ManifestRows, num_cpus: float = LIGHT) -> Any:
     return ray.data.read_datasource(source, override_num_blocks=len(source), num_cpus=num_cpus)
-
-
-def _as_they_are(rows: Any) -> Any:
-    return rows
 
 
 def make_flow(

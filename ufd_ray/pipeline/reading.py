@@ -15,6 +15,7 @@ from ufd_ray.images import (
     Decoded,
     DecodeLimits,
     Form,
+    PixelRecipe,
     shared_sandbox,
 )
 from ufd_ray.pipeline.banking.plan import BankPlan
@@ -187,3 +188,18 @@ def _with_pixels(rows: Any, decoded: Sequence[Decoded]) -> Any:
         rows = put(rows, name, [getattr(d, name) for d in decoded])
     rows = rows.drop_columns(["data"])
     return rows.append_column("pixels", pa.array([d.pixels for d in decoded], pa.large_binary()))
+
+
+class WithoutChance:
+    """What every row asks the decoder for: test recipes leave nothing to chance.
+
+    Args:
+        recipe: of all rows.
+    """
+
+    def __init__(self, recipe: PixelRecipe) -> None:
+        self._wanted = ByRecipe(recipe, bytes(32), 1)
+
+    def __call__(self, rows: Any) -> list[ByRecipe | None]:
+        """One a row of a `pa.Table`."""
+        return [self._wanted] * len(rows)

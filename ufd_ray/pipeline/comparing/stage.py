@@ -11,7 +11,6 @@ import torch
 from ufd_ray.baselines import Baseline, load_network
 from ufd_ray.encoders import require_device
 from ufd_ray.errors import ErrorCode, ModelError, UfdError
-from ufd_ray.images import ByRecipe, PixelRecipe
 from ufd_ray.pipeline.cluster import this_node
 from ufd_ray.pipeline.placement import Pool
 from ufd_ray.pipeline.progress import timed
@@ -23,22 +22,6 @@ from ufd_ray.storage import BaselineInfo, StorageOptions, network_file
 SCORE = "score"
 COLUMNS = ("position", "image_id", SCORE, "error_code", "error_message")
 _NOT_FINITE = ModelError(ErrorCode.NOT_FINITE, "the baseline's score is not a finite number")
-_NO_CHANCE = bytes(32)
-
-
-class WithoutChance:
-    """What every row asks the decoder for: test recipes leave nothing to chance.
-
-    Args:
-        recipe: of all rows.
-    """
-
-    def __init__(self, recipe: PixelRecipe) -> None:
-        self._wanted = ByRecipe(recipe, _NO_CHANCE, 1)
-
-    def __call__(self, rows: Any) -> list[ByRecipe | None]:
-        """One a row of a `pa.Table`."""
-        return [self._wanted] * len(rows)
 
 
 class ScoreByBaseline:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ufd_ray.baselines import Baseline
 from ufd_ray.images import ByRecipe, DecodeLimits, PixelRecipe, view_key
 from ufd_ray.pipeline.banking.plan import BankPlan
 from ufd_ray.pipeline.reading import decode_by_recipe
 from ufd_ray.schema import LABELS, MANIFEST, STATUS
+
+if TYPE_CHECKING:  # it brings torch, for which no process that reads images need wait
+    from ufd_ray.baselines import Baseline
 
 TRAIN, VAL, TEST = "train", "val", "test"
 """What a picture is for: which of a baseline's recipes makes it."""
