@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from tests.crawl.handmade import HERE
 from tests.unit.images.samples import noise
-from ufd_ray.baselines import BASELINES, Baseline, TrainingRecipe
+from ufd_ray.baselines import BASELINES, Baseline, TrainingRecipe, load_network
 from ufd_ray.baselines.baseline import binary_losses, binary_scores
 from ufd_ray.baselines.known import Known
-from ufd_ray.images import PixelRecipe
+from ufd_ray.encoders.tower import own_random_numbers
+from ufd_ray.images import PixelRecipe, decode, to_pixels
+from ufd_ray.storage import (
+    network_file,
+    read_baseline_info,
+    write_document,
+    write_network,
+)
 
-NAME = "tiny"
+NAME, ARCH = "tiny", "convolutions"
 
 
 class Tiny(Baseline):
@@ -49,7 +60,7 @@ class Tiny(Baseline):
 def tiny_known() -> Iterator[None]:
     """Within the block, `--baseline tiny` is known in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(BASELINES, NAME, Known(Tiny, ("convolutions",)))
+        patch.setitem(BASELINES, NAME, Known(Tiny, (ARCH,)))
         yield
 
 
@@ -63,3 +74,36 @@ def write_pictures(folder: Path, num_of_a_class: int, seed: int = 0) -> Path:
                 pixels = (pixels + np.roll(pixels, 1, axis=1)) // 2
             Image.fromarray(pixels.astype(np.uint8)).save(folder / name / f"{number:03d}.png")
     return folder
+
+
+def save_untrained(folder: Path) -> Path:
+    """The baseline as it is before the first step, with a threshold that was tuned, as it were."""
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name, "network.safetensors")
+        with own_random_numbers(5):
+            network = Tiny(NAME, ARCH, True).build()
+        safetensors.torch.save_file(network.state_dict(), file)
+        written = write_network(str(folder), file, HERE)
+    content = {
+        "name": NAME,
+        "arch": ARCH,
+        "options": {},
+        "is_published": False,
+        "thresholds": {"default": 0.5, "tuned": 0.25},
+        "network": written,
+    }
+    write_document(str(folder), "baseline.json", content, HERE)
+    return folder
+
+
+def scores_without_ray(folder: Path, files: Sequence[Path]) -> NDArray[np.float32]:
+    """What a saved one says of files, (n,)."""
+    info = read_baseline_info(str(folder), "--compare-baseline", HERE)
+    baseline = Tiny(NAME, ARCH, True)
+    with network_file(info, HERE) as file:
+        network = load_network(baseline, file)
+    images = [decode(file.read_bytes(), max_pixels=10**6) for file in files]
+    pixels = np.stack([to_pixels(one, mode="crop", size=baseline.test.size) for one in images])
+    with torch.inference_mode():
+        outputs = network(baseline.inputs(torch.from_numpy(pixels)))
+        return np.asarray(baseline.scores(outputs).numpy())

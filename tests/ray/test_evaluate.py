@@ -18,6 +18,7 @@ from PIL import Image
 
 from tests.crawl.handmade import HERE, make_bank, make_probe
 from tests.crawl.runs import Ended, read_folder, run_here
+from tests.crawl.tiny_baseline import save_untrained, scores_without_ray, tiny_known
 from tests.unit.images.samples import encoded, noise, picture
 from ufd_ray.detectors import NeighborSearch, Probe, margin, searchable, vote
 from ufd_ray.encoders import Encoder, EncoderSpec
@@ -294,11 +295,47 @@ def planted(evaluated: Evaluated) -> tuple[str, ...]:
     return (*flags, "--max-error-rate=0.1", "--no-figures")
 
 
-def test_sets_whose_files_tell_are_warned_of(
-    evaluated: Evaluated, planted: tuple[str, ...]
+@pytest.fixture(scope="module")
+def as_they_came(evaluated: Evaluated, planted: tuple[str, ...]) -> tuple[Path, Ended]:
+    """Where these images were judged, by a baseline as well, and how that ended."""
+    out, baseline = evaluated.root / "as-they-came", save_untrained(evaluated.root / "baseline")
+    flags = (*planted, f"--output={out}", f"--compare-baseline=small={baseline}")
+    with tiny_known():
+        return out, run_here(EvaluateSettings, evaluate, *flags)
+
+
+def test_a_baseline_is_judged_beside_our_detectors(
+    evaluated: Evaluated, as_they_came: tuple[Path, Ended]
 ) -> None:
-    out = evaluated.root / "as-they-came"
-    ended = run_here(EvaluateSettings, evaluate, *planted, f"--output={out}")
+    out, ended = as_they_came
+    rows = pq.read_table(out / "scores.parquet").to_pylist()
+    files = [Path(row["uri"]) for row in rows]
+    expected = scores_without_ray(evaluated.root / "baseline", files)
+    assert [row["baseline_small"] for row in rows] == pytest.approx(expected, abs=1e-6)
+    assert len(set(expected)) == 42
+    document = json.loads((out / "evaluation.json").read_text())
+    assert document["detectors"] == {
+        "probe_score": {"default": 0.5, "tuned": None},
+        "baseline_small": {"default": 0.5, "tuned": 0.25},
+    }
+    assert document["baselines"]["small"]["name"] == "tiny"
+    assert len(document["fingerprint"]["compared_baselines"]["small"]) == 64
+    metrics = pq.read_table(out / "metrics.parquet").to_pylist()
+    found = {one["metric"]: one["value"] for one in metrics if one["detector"] == "baseline_small"}
+    labels = np.array([row["label"] for row in rows])
+    assert found["average_precision"] == average_precision(labels, expected)
+    assert {"accuracy", "accuracy_tuned", "accuracy_oracle", "ece"} <= found.keys()
+    text = (out / "tables.md").read_text()
+    assert "\n- small: tiny, convolutions (not as published)\n" in text
+    for title in ("small", "small, tuned", "small, oracle *"):
+        assert f"\n| {title} |" in text
+    assert "baseline_small: mAP" in ended.out
+
+
+def test_sets_whose_files_tell_are_warned_of(
+    evaluated: Evaluated, as_they_came: tuple[Path, Ended]
+) -> None:
+    out, ended = as_they_came
     assert (ended.status, ended.err) == (0, "")
     assert "warning: set set as it came: real images and fakes differ in their files" in ended.out
     document = json.loads((out / "evaluation.json").read_text())

@@ -6,7 +6,6 @@ manifest ───────────────── recall ────
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,7 +23,12 @@ from ufd_ray.pipeline.encoding import EncodeImages, EncoderPlan, rows_at_a_time
 from ufd_ray.pipeline.manifest_rows import ManifestRows, as_they_are, read_rows
 from ufd_ray.pipeline.memory import KEEPING_MEMORY
 from ufd_ray.pipeline.placement import LIGHT, Placement
-from ufd_ray.pipeline.reading import Inspection, decode_images, fetch_images
+from ufd_ray.pipeline.reading import (
+    FILES_IN_MEMORY,
+    Inspection,
+    decode_images,
+    fetch_images,
+)
 from ufd_ray.pipeline.stored_rows import Recalling
 from ufd_ray.settings import ImageSettings
 from ufd_ray.storage import (
@@ -41,9 +45,6 @@ _ROW_BYTES = 512
 """Of a manifest's row, about: Ray bounds by it how many of them wait."""
 _STORED_AT_A_TIME = 32_768
 """Rows whose stored embeddings one task reads, about."""
-_FILES_IN_MEMORY = 32
-"""Images that a task fetches and decodes at a time. The two stages run as one task, so that whole
-files never leave it: times `--max-bytes`, this bounds its memory."""
 _ARROW: dict[str, Any] = {"batch_format": "pyarrow", "zero_copy_batch": True}
 
 
@@ -88,7 +89,7 @@ class Flow:
         """Rows → rows with pixels."""
         rows = rows.map_batches(
             partial(fetch_images, storage=self.storage, limits=self.limits, tally=self.tally),
-            batch_size=self._bounded(_FILES_IN_MEMORY),
+            batch_size=self._bounded(FILES_IN_MEMORY),
             num_cpus=LIGHT,
             **_ARROW,
         )
@@ -102,7 +103,7 @@ class Flow:
                 inspection=self.inspection,
                 tally=self.tally,
             ),
-            batch_size=self._bounded(_FILES_IN_MEMORY),
+            batch_size=self._bounded(FILES_IN_MEMORY),
             num_cpus=LIGHT,
             **_ARROW,
         )
@@ -187,13 +188,6 @@ def read_manifest(
     step = as_they_are if done is None else LeaveOut(done)
     rows = rows.map_batches(step, batch_size=None, num_cpus=LIGHT, **_ARROW)
     return rows.repartition(target_num_rows_per_block=rows_per_block)
-
-
-def light_stages(rows: Any, *stages: Callable[[Any], Any]) -> Any:
-    """Rows → rows, through stages that run as one task for a few files, of functions alone."""
-    for stage in stages:
-        rows = rows.map_batches(stage, batch_size=_FILES_IN_MEMORY, num_cpus=LIGHT, **_ARROW)
-    return rows
 
 
 def append_rows(rows: Any, parts: str, storage: StorageOptions) -> None:

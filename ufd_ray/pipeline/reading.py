@@ -19,11 +19,15 @@ from ufd_ray.images import (
     shared_sandbox,
 )
 from ufd_ray.pipeline.banking.plan import BankPlan
+from ufd_ray.pipeline.placement import LIGHT
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import put, put_errors
 from ufd_ray.settings import PreprocessMode
 from ufd_ray.storage import FetchLimits, Known, StorageOptions, fetch
 
+FILES_IN_MEMORY = 32
+"""Images that a task fetches and decodes at a time. The two stages run as one task, so that whole
+files never leave it: times `--max-bytes`, this bounds its memory."""
 _KNOWN = ("etag", "size_bytes", "last_modified")
 _NAMES = ("uri", "member", "offset")
 
@@ -44,6 +48,19 @@ TRAITS: Any = pa.struct(
     ]
 )
 """`FileTraits` in a row. A test holds the two together."""
+
+
+def light_stages(rows: Any, *stages: Callable[[Any], Any]) -> Any:
+    """A lazy Ray data set → one behind further stages, which run as one task for a few files."""
+    for stage in stages:
+        rows = rows.map_batches(
+            stage,
+            batch_size=FILES_IN_MEMORY,
+            num_cpus=LIGHT,
+            batch_format="pyarrow",
+            zero_copy_batch=True,
+        )
+    return rows
 
 
 @dataclass(frozen=True)

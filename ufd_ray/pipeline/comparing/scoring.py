@@ -15,9 +15,14 @@ from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.comparing.compared import Compared
 from ufd_ray.pipeline.comparing.stage import SCORE, ScoreByBaseline
 from ufd_ray.pipeline.evaluating.scoring import Judged
-from ufd_ray.pipeline.flow import append_rows, light_stages, read_manifest
+from ufd_ray.pipeline.flow import append_rows, read_manifest
 from ufd_ray.pipeline.progress import progress_lines, start_tally
-from ufd_ray.pipeline.reading import WithoutChance, decode_by_recipe, fetch_images
+from ufd_ray.pipeline.reading import (
+    WithoutChance,
+    decode_by_recipe,
+    fetch_images,
+    light_stages,
+)
 from ufd_ray.pipeline.sweeping.scoring import Embedded
 from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.storage import FetchLimits, Parts, join_uri

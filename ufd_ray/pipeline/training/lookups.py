@@ -20,7 +20,7 @@ _ROWS_OF_A_TASK = 64
 _ROW_BYTES = 512
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Lookup:
     """Pictures that are wanted, in this order.
 
@@ -34,6 +34,17 @@ class Lookup:
     purpose: str
     number: int = 1
 
+    def to_table(self) -> Any:
+        """`pa.Table` of `PLACE`, `PURPOSE` and `NUMBER`, a row each."""
+        num = len(self.places)
+        return pa.table(
+            {
+                PLACE: pa.array(self.places, pa.int64()),
+                PURPOSE: pa.repeat(self.purpose, num),
+                NUMBER: pa.repeat(pa.scalar(self.number, pa.int32()), num),
+            }
+        )
+
 
 class LookedUp(Datasource):  # type: ignore[misc] # Ray has no types
     """The rows of images, one task for a few: none of them carries more than their places.
@@ -45,18 +56,19 @@ class LookedUp(Datasource):  # type: ignore[misc] # Ray has no types
 
     def __init__(self, images: Any, wanted: Sequence[Lookup]) -> None:
         super().__init__()
+        rows = pa.concat_tables([one.to_table() for one in wanted])
         self._tasks = [
             ReadTask(
-                partial(rows_of, images, few),
+                # Taken, not sliced: a slice is sent with all that it was cut from.
+                partial(rows_of, images, rows.take(np.arange(start, _end(start, rows)))),
                 BlockMetadata(
-                    num_rows=len(few.places),
-                    size_bytes=len(few.places) * _ROW_BYTES,
+                    num_rows=_end(start, rows) - start,
+                    size_bytes=_ROWS_OF_A_TASK * _ROW_BYTES,
                     input_files=None,
                     exec_stats=None,
                 ),
             )
-            for one in wanted
-            for few in _cut(one)
+            for start in range(0, len(rows), _ROWS_OF_A_TASK)
         ]
 
     def __len__(self) -> int:
@@ -71,16 +83,21 @@ class LookedUp(Datasource):  # type: ignore[misc] # Ray has no types
         return self._tasks
 
 
-def _cut(wanted: Lookup) -> list[Lookup]:
-    return [
-        Lookup(wanted.places[start : start + _ROWS_OF_A_TASK], wanted.purpose, wanted.number)
-        for start in range(0, len(wanted.places), _ROWS_OF_A_TASK)
-    ]
+def _end(start: int, rows: Any) -> int:
+    return min(start + _ROWS_OF_A_TASK, len(rows))
 
 
-def rows_of(images: Any, wanted: Lookup) -> list[Any]:
-    """The rows of some images, in a list of one `pa.Table`, with `PLACE`, `PURPOSE`, `NUMBER`."""
-    places = pa.array(wanted.places)
-    rows = ray.get(images).take(places).append_column(PLACE, places)
-    rows = rows.append_column(PURPOSE, pa.array([wanted.purpose] * len(rows), pa.string()))
-    return [rows.append_column(NUMBER, pa.array([wanted.number] * len(rows), pa.int32()))]
+def rows_of(images: Any, wanted: Any) -> list[Any]:
+    """The rows of some images.
+
+    Args:
+        images: reference to the `pa.Table` of `Surveyed`.
+        wanted: `pa.Table` of `PLACE`, `PURPOSE` and `NUMBER`.
+
+    Returns:
+        One `pa.Table`, the columns of both, in the order of `wanted`.
+    """
+    rows = ray.get(images).take(wanted[PLACE])
+    for name in (PLACE, PURPOSE, NUMBER):
+        rows = rows.append_column(name, wanted[name])
+    return [rows]

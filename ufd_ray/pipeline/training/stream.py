@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from ufd_ray.errors import AccountsError
 from ufd_ray.images import DecodeLimits
-from ufd_ray.pipeline.flow import light_stages
 from ufd_ray.pipeline.placement import LIGHT
 from ufd_ray.pipeline.ray_errors import our_errors_only
-from ufd_ray.pipeline.reading import fetch_images
+from ufd_ray.pipeline.reading import fetch_images, light_stages
 from ufd_ray.pipeline.rows import pixel_batch
 from ufd_ray.pipeline.training.lookups import LookedUp, Lookup
 from ufd_ray.pipeline.training.pictures import PLACE, Wanted, make_pictures

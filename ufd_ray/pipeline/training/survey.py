@@ -15,9 +15,9 @@ from ufd_ray.baselines import Baseline
 from ufd_ray.errors import UfdError
 from ufd_ray.images import DecodeLimits
 from ufd_ray.pipeline.banking.plan import BankPlan
-from ufd_ray.pipeline.flow import append_rows, light_stages, read_manifest
+from ufd_ray.pipeline.flow import append_rows, read_manifest
 from ufd_ray.pipeline.progress import progress_lines, start_tally
-from ufd_ray.pipeline.reading import fetch_images
+from ufd_ray.pipeline.reading import fetch_images, light_stages
 from ufd_ray.pipeline.training.pictures import TRAIN, VAL, Wanted, look_at_images
 from ufd_ray.schema import FAKE, OFFSET, REAL, REJECTS
 from ufd_ray.settings import TrainBaselineSettings
