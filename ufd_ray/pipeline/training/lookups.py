@@ -97,7 +97,7 @@ def rows_of(images: Any, wanted: Any) -> list[Any]:
     Returns:
         One `pa.Table`, the columns of both, in the order of `wanted`.
     """
-    rows = ray.get(images).take(wanted[PLACE])
+    rows = ray.get(images).take(wanted[PLACE].combine_chunks())
     for name in (PLACE, PURPOSE, NUMBER):
         rows = rows.append_column(name, wanted[name])
     return [rows]
