@@ -20,7 +20,7 @@ PRETRAINED = {
     "timm/test_vit": "r160_in1k",
 }
 """Architecture, in the words of an encoder's, and the tag of the weights to start from. timm's two
-test networks, of about 450,000 parameters each, are what two cores train within minutes."""
+test networks, of less than 400,000 parameters each, are what two cores train within minutes."""
 
 
 def build_backbone(arch: str) -> tuple[nn.Module, int]:

@@ -83,4 +83,5 @@ def spectra(pixels: Tensor) -> Tensor:
     low, high = torch.quantile(logs.flatten(2), bounds, dim=2)[..., None, None]
     # Both percentiles of a black image are the same.
     span = (high - low).clamp_min(torch.finfo(logs.dtype).tiny)
-    return ((logs - low) / span * 2 - 1).clamp(-1, 1)
+    scaled: Tensor = (logs - low) / span * 2 - 1
+    return scaled.clamp(-1, 1)
