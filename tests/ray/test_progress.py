@@ -31,6 +31,11 @@ def test_a_batch_that_was_done_twice_gives_no_negative_time() -> None:
     assert progress_line(1201, 1200, 0, 100).endswith(" · 0 min 00 s left")
 
 
+def test_before_the_first_block_is_through_the_line_says_what_was_encoded() -> None:
+    assert progress_line(0, 1200, 0, 100, 64).endswith(" · 0.0 images/s · starting, 64 encoded")
+    assert progress_line(256, 1200, 0, 100, 320).endswith("s left")
+
+
 def test_tally_adds_up_by_stage() -> None:
     tally = Tally()
     tally.add(Report("decode", "a", 3, num_errors=1, seconds=0.5, core_seconds=0.25))

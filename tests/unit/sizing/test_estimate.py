@@ -92,8 +92,11 @@ def test_start_up_is_there_once() -> None:
 def test_start_up_is_made_of_imports_and_the_longer_of_model_and_bank() -> None:
     # On 8 cores an encoder, a detector and 4 readers (a block each) import side by side.
     assert of(Machines(1, 8), startup_s=None).startup_s == pytest.approx(4 + 3)
-    # On one core, an encoder, a detector and a reader after one another.
-    assert of(Machines(1, 1), startup_s=None).startup_s == pytest.approx(3 * 4 + 3)
+    # On one core, an encoder, a detector and a reader after one another, and what they load.
+    assert of(Machines(1, 1), startup_s=None).startup_s == pytest.approx(3 * 4 + 3 + 1)
+    # A further encoder on two cores is imports and a model more for both together.
+    one, two = (of(Machines(1, 2, encoders=n), startup_s=None).startup_s for n in (1, 2))
+    assert two - one == pytest.approx((4 + 3) / 2)
     longer = replace(MEASURED, bank_s=30.0)
     assert of(Machines(1, 8), measured=longer, startup_s=None).startup_s == pytest.approx(34)
 
