@@ -45,7 +45,7 @@ class Detected:
     Attributes:
         usable: (n,) of which anything could be said; m of them are.
         columns: (m,) values each, by the name of a column of `DETECTION`; those that nobody could
-            fill are not in it. Margins of means go by `MEAN_MARGIN` and k.
+            fill are not in it. Mean margins go by `MEAN_MARGIN` and k.
         neighbor_rows: (m, k) rows of what was searched, nearest first; None: nothing was.
         neighbor_similarity: (m, k) float64, cosine; None likewise.
         counts: how the neighbours were found; None likewise.
@@ -72,7 +72,7 @@ class Detector:
         k: neighbours that vote.
         radius: cosine distance to the nearest image, real or fake, over which an image lies outside
             of the bank; None: nothing is said of that.
-        mean_ks: numbers of neighbours of each class; for each, the margin of the mean distances to
+        mean_ks: numbers of neighbours of each class; for each, the margin of mean distances to
             them is a column. Runs have none.
 
     Raises:

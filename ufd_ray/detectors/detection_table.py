@@ -48,7 +48,7 @@ def searchable(bank: Any) -> Searchable:
 def detection_columns(
     found: Detected, scored: NDArray[np.bool_], evidence: Any = None
 ) -> list[tuple[Any, Any]]:
-    """Field and column for each of `DETECTION`, then for the margins of means that there are.
+    """Field and column for each of `DETECTION`, then for the mean margins that there are.
 
     Null where nothing was said.
 

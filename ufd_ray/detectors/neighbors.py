@@ -321,7 +321,8 @@ def margin(neighbors: Neighbors) -> NDArray[np.float32]:
 def mean_margin(neighbors: Neighbors, k: int) -> NDArray[np.float32]:
     """Mean distance to the k nearest real images minus mean distance to the k nearest fakes.
 
-    Of a class that has fewer, the mean is over all of it. With k = 1 it is the margin, to the bit.
+    That is the mean of the k margins between the i-th nearest of both. Of a class that has fewer,
+    the mean is over all of it. With k = 1 it is the margin, to the bit.
 
     Args:
         neighbors: of q queries, with similarities to at least k of each class.

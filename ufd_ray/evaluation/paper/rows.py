@@ -78,6 +78,6 @@ def detector_title(detector: str) -> str:
     titles = {
         "probe_score": "probe",
         "nn_margin": "neighbours, margin",
-        "nn_mean_margin": f"neighbours, margin of means of {k}",
+        "nn_mean_margin": f"neighbours, mean margin of {k}",
     }
     return titles.get(kind, f"neighbours, vote of {k}")

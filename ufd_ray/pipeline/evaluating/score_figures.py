@@ -69,7 +69,7 @@ def score_figures(
 
 
 def drawn(columns: Sequence[ScoreColumn]) -> list[ScoreColumn]:
-    """The detectors that are drawn: of votes, and of margins of means, that of most neighbours."""
+    """The detectors that are drawn: of votes, and of mean margins, that of most neighbours."""
     votes, means = (
         [column for column in columns if column.name.startswith(kind)]
         for kind in (VOTE, MEAN_MARGIN)

@@ -80,7 +80,7 @@ def collect(
     """Gather the rows of a flow.
 
     Args:
-        tables: `pa.Table`s of `SCORES` with `TEST_SET`, `label` and margins of means, in order; one
+        tables: `pa.Table`s of `SCORES` with `TEST_SET`, `label` and mean margins, in order; one
             at least.
         columns: the detectors.
         k: neighbours that each image has; 0: nothing was searched.

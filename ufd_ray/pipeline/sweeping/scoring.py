@@ -73,7 +73,7 @@ def votes_of(
 
 
 def mean_margins_of(near: Neighbors, ks: Sequence[int]) -> Scores:
-    """The margins of means.
+    """The mean margins (`mean_margin`).
 
     Args:
         near: of n embeddings.
@@ -90,7 +90,7 @@ def scores_of_detected(
     """What a detector said, as columns, in the order of `score_columns`.
 
     Args:
-        found: of n embeddings, with the margins of means of these `ks` where there is a bank.
+        found: of n embeddings, with the mean margins of these `ks` where there is a bank.
         labels: of the bank's rows; None: there is no bank.
         ks: how many neighbours vote.
     """

@@ -88,9 +88,9 @@ def test_all_sets_of_the_paper_beside_its_own_figures() -> None:
     assert accuracy["the paper's NN, k = 9"][-3] == f"{gans:.2f}"
     assert "neighbours, margin, oracle *" in accuracy
     assert "neighbours, margin, tuned" not in accuracy
-    place = titles.index("neighbours, margin of means of 9")
+    place = titles.index("neighbours, mean margin of 9")
     assert titles[place + 1] == "detector"  # none of the paper's: the other table begins
-    assert accuracy["neighbours, margin of means of 9, oracle *"][0] == "90.00"
+    assert accuracy["neighbours, mean margin of 9, oracle *"][0] == "90.00"
     assert "other sets" not in text
 
 
