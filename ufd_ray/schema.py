@@ -137,6 +137,9 @@ EVALUATED: tuple[Any, ...] = (
 )
 """Columns of an evaluation's `scores.parquet`; a column of float32 for each detector follows."""
 
+MEAN_MARGIN = "nn_mean_margin_k"
+"""With the number of neighbours of each class behind it, the column of their mean margin."""
+
 METRICS: tuple[Any, ...] = (
     pa.field("set", pa.string(), nullable=False),
     pa.field("detector", pa.string(), nullable=False),

@@ -19,7 +19,7 @@ from PIL import Image
 from tests.crawl.handmade import HERE, make_bank, make_probe
 from tests.crawl.runs import Ended, read_folder, run_here
 from tests.unit.images.samples import encoded, noise, picture
-from ufd_ray.detectors import NeighborSearch, Probe, margin, searchable, vote
+from ufd_ray.detectors import NeighborSearch, Probe, margin, mean_margin, searchable, vote
 from ufd_ray.encoders import Encoder, EncoderSpec
 from ufd_ray.evaluation import average_precision, oracle_threshold
 from ufd_ray.images import decode, to_pixels
@@ -47,13 +47,13 @@ FILES = {
     "rejects.parquet",
     "scores.parquet",
 }
-DRAWN = ("probe_score", "nn_margin", "nn_vote_k9")
+DRAWN = ("probe_score", "nn_margin", "nn_vote_k9", "nn_mean_margin_k9")
 FIGURES = {
     f"figures/{name}.{kind}"
     for name in (
         *("precision-recall", "roc", "t-sne", "spectra-of-mean", "mean-of-spectra"),
         *(f"scores-{detector}" for detector in DRAWN),
-        *(f"reliability-{detector}" for detector in DRAWN if detector != "nn_margin"),
+        *(f"reliability-{detector}" for detector in DRAWN if "margin" not in detector),
     )
     for kind in ("svg", "png")
 }
@@ -131,6 +131,9 @@ def plain(evaluated: Evaluated, encoder: Encoder) -> dict[str, dict[str, float]]
         "nn_margin": margin(search.search(embeddings, 1)),
     }
     columns |= {f"nn_vote_k{k}": vote(search.search(embeddings, k), found.labels) for k in KS}
+    for k in KS:  # of six images of each class, all where nine are wanted
+        near = search.search(embeddings, 0, per_class=k)
+        columns[f"nn_mean_margin_k{k}"] = mean_margin(near, k)
     return {
         str(file): {name: float(column[place]) for name, column in columns.items()}
         for place, file in enumerate(files)
@@ -149,9 +152,11 @@ def test_scores_are_those_without_ray(
         assert row["label"] == ("1_fake" in names)
         scores = {name: row[name] for name in plain[row["uri"]]}
         assert scores == pytest.approx(plain[row["uri"]], abs=1e-5)
+        assert row["nn_mean_margin_k1"] == row["nn_margin"]
     # Neither all one word nor all the same number: these detectors do tell something apart.
     assert len({row["nn_vote_k3"] for row in rows}) > 1
     assert {row["nn_margin"] > 0 for row in rows} == {True, False}
+    assert len({row["nn_mean_margin_k3"] for row in rows} - {row["nn_margin"] for row in rows}) > 1
 
 
 def test_figures_are_those_of_the_scores(evaluated: Evaluated) -> None:
@@ -167,13 +172,15 @@ def test_figures_are_those_of_the_scores(evaluated: Evaluated) -> None:
     for name, lender in SETS.items():
         of_set = [r for r in rows if r["set"] == (name if r["label"] else lender)]
         labels = np.array([row["label"] for row in of_set])
-        for detector in ("probe_score", "nn_margin", *(f"nn_vote_k{k}" for k in KS)):
+        kinds = ("nn_vote_k", "nn_mean_margin_k")
+        of_k = [f"{kind}{k}" for kind in kinds for k in KS]
+        for detector in ("probe_score", "nn_margin", *of_k):
             scores = np.array([row[detector] for row in of_set], np.float32)
             figure = found[name, detector, "average_precision"]
             assert figure["value"] == average_precision(labels, scores)
             assert figure["low"] <= figure["value"] <= figure["high"]
             assert (figure["n_real"], figure["n_fake"]) == ((labels == 0).sum(), labels.sum())
-            best = oracle_threshold(labels, scores, 0.0 if detector == "nn_margin" else 0.5)
+            best = oracle_threshold(labels, scores, 0.0 if "margin" in detector else 0.5)
             right = [np.mean((scores[labels == y] > best) == y) for y in (0, 1)]
             assert found[name, detector, "accuracy_oracle"]["value"] == pytest.approx(
                 np.mean(right)
@@ -203,6 +210,7 @@ def test_every_image_and_every_set_is_accounted_for(evaluated: Evaluated) -> Non
     (rejected,) = evaluated.table("rejects.parquet")
     assert rejected["uri"].endswith("broken.png")
     assert "24 of 27 images used, 2 left out with their sets, 1 failed" in evaluated.ended.out
+    assert "--ks 9: of one class the bank has only 6 images, and means of" in evaluated.ended.out
     assert "warning: 1 of the images are in the bank that is searched" in evaluated.ended.out
 
 

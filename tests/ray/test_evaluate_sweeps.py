@@ -26,6 +26,7 @@ from ufd_ray.detectors import (
     balanced_order,
     fit_logistic,
     margin,
+    mean_margin,
     searchable,
     vote,
 )
@@ -131,7 +132,7 @@ def check(
     scores: dict[str, Vectors],
 ) -> None:
     for detector, values in scores.items():
-        default = 0.0 if detector == "nn_margin" else 0.5
+        default = 0.0 if "margin" in detector else 0.5
         right = accuracy_at(labels, values, default)
         expected = {
             "average_precision": average_precision(labels, values),
@@ -144,7 +145,9 @@ def check(
 
 def by_bank(embeddings: Vectors, vectors: Vectors, labels: Any, names: Any) -> dict[str, Vectors]:
     search = NeighborSearch(vectors, labels, names)
-    found = {"nn_margin": margin(search.search(embeddings, 1))}
+    near = search.search(embeddings, 1, per_class=max(KS))
+    found = {"nn_margin": margin(near)}
+    found |= {f"nn_mean_margin_k{k}": mean_margin(near, k) for k in KS}
     return found | {f"nn_vote_k{k}": vote(search.search(embeddings, k), labels) for k in KS}
 
 

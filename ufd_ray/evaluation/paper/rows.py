@@ -75,5 +75,9 @@ def _of_paper(figures: Mapping[str, Cells], names: Sequence[str]) -> tuple[tuple
 def detector_title(detector: str) -> str:
     """What tables call the detector of a column of `scores.parquet`."""
     kind, _, k = detector.partition("_k")
-    vote = f"neighbours, vote of {k}"
-    return {"probe_score": "probe", "nn_margin": "neighbours, margin"}.get(kind, vote)
+    titles = {
+        "probe_score": "probe",
+        "nn_margin": "neighbours, margin",
+        "nn_mean_margin": f"neighbours, mean margin of {k}",
+    }
+    return titles.get(kind, f"neighbours, vote of {k}")

@@ -8,7 +8,7 @@ from ufd_ray.evaluation import Row, tables_text
 from ufd_ray.evaluation.paper.figures import MEAN, PAPER_ACCURACY, PAPER_AVERAGE_PRECISION
 from ufd_ray.evaluation.paper.sets import GROUPS, PAPER_SETS
 
-DETECTORS = ["probe_score", "nn_margin", "nn_vote_k1", "nn_vote_k9"]
+DETECTORS = ["probe_score", "nn_margin", "nn_vote_k1", "nn_vote_k9", "nn_mean_margin_k9"]
 MEANS = {
     "LC": (81.38, 93.38),
     "NN, k = 1": (82.30, 90.32),
@@ -88,6 +88,9 @@ def test_all_sets_of_the_paper_beside_its_own_figures() -> None:
     assert accuracy["the paper's NN, k = 9"][-3] == f"{gans:.2f}"
     assert "neighbours, margin, oracle *" in accuracy
     assert "neighbours, margin, tuned" not in accuracy
+    place = titles.index("neighbours, mean margin of 9")
+    assert titles[place + 1] == "detector"  # none of the paper's: the other table begins
+    assert accuracy["neighbours, mean margin of 9, oracle *"][0] == "90.00"
     assert "other sets" not in text
 
 

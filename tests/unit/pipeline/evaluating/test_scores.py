@@ -16,6 +16,7 @@ COLUMNS = [
     ScoreColumn("probe_score", 0.5),
     ScoreColumn("nn_margin", 0.0, is_share=False),
     *(ScoreColumn(f"nn_vote_k{k}", 0.5) for k in (1, 3)),
+    ScoreColumn("nn_mean_margin_k3", 0.0, is_share=False),
 ]
 
 
@@ -34,6 +35,7 @@ def test_one_search_serves_every_vote() -> None:
     assert scores["nn_vote_k1"] == [0, 1, 1]
     thirds = np.array([2, 1, 2], np.float32) / np.float32(3)
     assert scores["nn_vote_k3"] == thirds.tolist()
+    assert scores["nn_mean_margin_k3"] == [np.float32(0.1)] * 3
     assert list(scores)[:5] == ["image_id", "uri", "member", "set", "label"]
 
 
