@@ -18,7 +18,7 @@ from PIL import Image
 from tests.crawl.handmade import HERE, make_bank, make_probe
 from tests.crawl.runs import Ended, run_here
 from tests.docs.pages import block
-from tests.ray.test_evaluate import smooth
+from tests.ray.smooth_images import Vectors, embed, load, smooth
 from tests.unit.images.samples import encoded
 from ufd_ray.detectors import (
     NeighborSearch,
@@ -29,17 +29,15 @@ from ufd_ray.detectors import (
     searchable,
     vote,
 )
-from ufd_ray.encoders import Encoder, EncoderSpec
+from ufd_ray.encoders import Encoder
 from ufd_ray.evaluation import accuracy_at, average_precision
-from ufd_ray.images import Form, decode, to_pixels
-from ufd_ray.images.forms import make_forms
+from ufd_ray.images import Form, decode
 from ufd_ray.pipeline.evaluate import evaluate
 from ufd_ray.schema import SWEEPS
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import read_bank_info, read_probe, read_searchable
 
 KS = (1, 3)
-Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -61,22 +59,9 @@ class Swept:
         }
 
 
-def load(seed: int) -> Encoder:
-    return Encoder.load(EncoderSpec.parse(f"timm/test_resnet:random:{seed}"))
-
-
 @pytest.fixture(scope="module")
-def encoders() -> tuple[Encoder, Encoder]:
-    return load(1), load(2)
-
-
-def embed(encoder: Encoder, images: list[Image.Image], form: Form | None = None) -> Vectors:
-    size = encoder.identity.input_size
-    if form is None:
-        pixels = [to_pixels(one, mode="crop", size=size) for one in images]
-    else:
-        pixels = [make_forms(one, [form], mode="crop", size=size)[0] for one in images]
-    return encoder.encode(np.stack(pixels))
+def encoders(small_encoder: Encoder) -> tuple[Encoder, Encoder]:
+    return small_encoder, load(2)
 
 
 @pytest.fixture(scope="module")
