@@ -6,10 +6,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from tests.crawl.handmade import TINY
+from ufd_ray.encoders import EncoderSpec
+from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
 from ufd_ray.pipeline.reading import TRAITS
 from ufd_ray.schema import LABELS, SCORES
 
+PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
+"""Of an encoder that is not loaded."""
 _SCHEMA = pa.schema([*SCORES, *LABELS, pa.field(TEST_SET, pa.string())])
 _TRAITS = pa.schema([pa.field(name, TRAITS) for name in ("traits", "aligned_traits")])
 

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.crawl.handmade import HERE, TINY, make_probe
+from tests.crawl.handmade import HERE, make_probe
 from tests.unit.images.samples import encoded, picture
-from tests.unit.pipeline.evaluating.rows import scored, table
-from ufd_ray.encoders import EncoderSpec
+from tests.unit.pipeline.evaluating.rows import PLAN, scored, table
 from ufd_ray.pairing import Detectors
-from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.evaluating import page
 from ufd_ray.pipeline.evaluating.page import _drawn
 from ufd_ray.pipeline.evaluating.publishing import publish
@@ -25,8 +23,6 @@ from ufd_ray.pipeline.evaluating.writing import write_figures
 from ufd_ray.report import Drawn
 from ufd_ray.report.figures import MOST_PANELS, spectra_figure
 from ufd_ray.settings import EvaluateSettings
-
-PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
 
 
 @pytest.fixture
