@@ -44,11 +44,11 @@ PLACES = ["--input", "/i", "--output", "/o"]
         ),
         (
             ["--bank", "/b", "--compare-bank=c=/c", "--compare-weights=d=/w.pt"],
-            "--compare-weights d: no --compare-bank is called that: c",
+            "--compare-weights d: no --compare-bank is called so: c",
         ),
         (
             ["--bank", "/b", "--compare-weights=d=/w.pt"],
-            "--compare-weights d: no --compare-bank is called that: there is none",
+            "--compare-weights d: no --compare-bank is called so: there is none",
         ),
         (
             [
