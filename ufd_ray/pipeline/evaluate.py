@@ -10,8 +10,9 @@ from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
+from ufd_ray.pipeline.evaluating.document import DOCUMENT
 from ufd_ray.pipeline.evaluating.listed_sets import ListedSets
-from ufd_ray.pipeline.evaluating.publishing import DOCUMENT, publish
+from ufd_ray.pipeline.evaluating.publishing import publish
 from ufd_ray.pipeline.evaluating.sampled import SampledImages
 from ufd_ray.pipeline.evaluating.scoring import Judged, score_images
 from ufd_ray.pipeline.evaluating.spectra import mean_spectra

@@ -6,10 +6,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from tests.crawl.handmade import TINY
+from ufd_ray.encoders import EncoderSpec
+from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
 from ufd_ray.pipeline.reading import TRAITS
 from ufd_ray.schema import LABELS, MEAN_MARGIN, SCORES
 
+PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
+"""Of an encoder that is not loaded."""
 _MEANS = tuple(f"{MEAN_MARGIN}{k}" for k in (1, 3))
 _SCHEMA = pa.schema(
     [

@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 
 from tests.crawl.handmade import HERE, TINY, make_bank, make_probe
-from tests.unit.pipeline.evaluating.rows import scored, table
+from tests.unit.pipeline.evaluating.rows import PLAN, scored, table
 from tests.unit.report.figures.harmless import assert_harmless
-from ufd_ray.encoders import EncoderSpec
 from ufd_ray.evaluation import ScoreColumn
 from ufd_ray.images import SpectrumSums
 from ufd_ray.pairing import Detectors
-from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.evaluating.embedding_figure import seen_embeddings
 from ufd_ray.pipeline.evaluating.publishing import publish
 from ufd_ray.pipeline.evaluating.score_figures import drawn
@@ -26,7 +24,6 @@ from ufd_ray.pipeline.evaluating.spectra import Spectra
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import embedding_column, read_bank_info
 
-PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
 HOSTILE = '<script>alert(1)</script>$\\frac{1}$ -- > "&\u202e' + "long" * 40
 SHARES = {"probe_score", "nn_vote_k3"}
 SCORES = SHARES | {"nn_margin", "nn_mean_margin_k3"}

@@ -11,24 +11,22 @@ import pytest
 
 from tests.crawl.handmade import HERE, TINY, make_bank, make_probe
 from tests.unit.pipeline.evaluating.rows import (
+    PLAN,
     failed,
     scored,
     table,
     table_with_traits,
     traits,
 )
-from ufd_ray.encoders import EncoderSpec
 from ufd_ray.errors import UfdError
 from ufd_ray.images import Alignment
 from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
-from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
 from ufd_ray.pipeline.evaluating.publishing import publish
 from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.settings import EvaluateSettings
 
-PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
 WHOLE = [scored("a", 0, [0]), scored("a", 1, [1])]
 
 
