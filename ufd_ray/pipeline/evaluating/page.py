@@ -16,7 +16,7 @@ from ufd_ray.report import Drawn, Gallery, count_pictures, render_evaluation
 from ufd_ray.storage import PublishedFile, StorageOptions, join_uri, read_object, write_object
 
 PAGE = "evaluation.html"
-_ROOM = {"svg": (512 * 2**10, 4 * 2**20), "png": (5 * 2**19, 5 * 2**20)}
+_ROOM = {"svg": (512 * 2**10, 4 * 2**20), "png": (2 * 2**20, 4 * 2**20)}
 """Most bytes of one figure, and of all: as vectors, else as pixels, which browsers draw at once."""
 
 
