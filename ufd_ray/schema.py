@@ -102,7 +102,7 @@ OWN_NAMES = frozenset(
     {field.name for field in (POSITION, *SCORES, OFFSET, EMBEDDING_AT)}
     | {"data", "pixels", "embedding"}
     | {"view_pixels", "view_embeddings"}
-    | {"traits", "aligned_traits"}
+    | {"traits", "aligned_traits", "form_scores"}
 )
 """Names of our own in a run's tables: no column that is carried through has one of them."""
 

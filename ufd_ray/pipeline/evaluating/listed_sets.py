@@ -13,6 +13,7 @@ from ufd_ray.evaluation import SetNames, SetPlan, plan_sets
 from ufd_ray.evaluation.means import GROUP
 from ufd_ray.pipeline.banking.labelled import require_labels
 from ufd_ray.schema import MEAN_MARGIN
+from ufd_ray.storage import printable
 
 if TYPE_CHECKING:
     from ufd_ray.pipeline.evaluating.sampled import SampledImages
@@ -94,8 +95,8 @@ class ListedSets:
         """Say what is judged of what was listed, and what is left out."""
         plan = self.plan
         for name, why in plan.left_out.items():
-            print(f"set {name} is left out: {why}")
-        print(f"{len(plan.reals_of):,} test sets: {', '.join(plan.reals_of)}")
+            print(printable(f"set {name} is left out: {why}"))
+        print(printable(f"{len(plan.reals_of):,} test sets: {', '.join(plan.reals_of)}"))
 
 
 def _is_ours(name: str) -> bool:

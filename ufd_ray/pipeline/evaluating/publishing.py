@@ -19,7 +19,7 @@ from ufd_ray.pipeline.evaluating.spectra import Spectra
 from ufd_ray.pipeline.evaluating.writing import write_figures, write_files
 from ufd_ray.pipeline.sweeping.settings_of_sweeps import Swept
 from ufd_ray.pipeline.sweeping.writing import sweep_drawings, write_sweeps
-from ufd_ray.storage import write_document
+from ufd_ray.storage import printable, write_document
 
 
 def publish(
@@ -59,7 +59,7 @@ def publish(
     complete = document | {"files": [*files, page]}
     write_document(settings.output, DOCUMENT, complete, judged.storage)
     _tell_left_out(found)
-    print(*told, sep="\n")
+    print(*map(printable, told), sep="\n")
     print(f"written: {settings.output}/tables.md")
     return outcome
 
@@ -87,4 +87,4 @@ def _outcome(judged: Judged, found: Judgement) -> Outcome:
 def _tell_left_out(found: Judgement) -> None:
     for name, why in found.sets.left_out.items():
         if found.collected.failed[name]:  # of the others it was said when they were listed
-            print(f"set {name} is left out: {why}")
+            print(printable(f"set {name} is left out: {why}"))

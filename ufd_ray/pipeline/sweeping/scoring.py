@@ -72,15 +72,14 @@ def votes_of(
     }
 
 
-def mean_margins_of(near: Neighbors, ks: Sequence[int]) -> Scores:
+def mean_margins_of(near: Neighbors, ks: Sequence[int], most: int) -> Scores:
     """The mean margins (`mean_margin`).
 
     Args:
         near: of n embeddings.
-        ks: over how many of each class means are taken; those of more than all that were found are
-            left out, as votes are.
+        ks: over how many of each class means are taken.
+        most: images of each class that were searched; means of more are left out, as votes are.
     """
-    most = near.index.shape[1]
     return {f"{MEAN_MARGIN}{k}": mean_margin(near, k) for k in ks if k <= most}
 
 

@@ -104,7 +104,8 @@ def score_sizes(
                 "probe_score": probes[size].scores(embeddings),
                 "nn_margin": margin(near),
             }
-            scores |= votes_of(near.index, chosen.labels, ks) | mean_margins_of(near, ks)
+            scores |= votes_of(near.index, chosen.labels, ks)
+            scores |= mean_margins_of(near, ks, size // 2)
             found[size].append(scores)
     return {size: join_scores(batches) for size, batches in found.items()}
 

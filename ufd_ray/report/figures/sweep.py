@@ -14,7 +14,8 @@ from ufd_ray.report.figures.styles import line_style
 _INCHES = (6.4, 3.6)
 _LEGEND_INCHES = 1.9
 _LONGEST_TITLE = 90
-_LONGEST_SETTING = 12
+_SETTING_LETTERS, _OF_ALL = (12, 24), 64
+"""Fewest and most that a setting is cut to, by how many have to stand side by side."""
 _SPREAD = 0.6
 """Share of the way to the next setting over which the points of one stand side by side."""
 
@@ -98,7 +99,9 @@ def _over_settings(
         figure.suptitle(shown(title, _LONGEST_TITLE), fontsize=10, x=0.01, ha="left")
         axes = figure.subplots()
         handles = [put(axes, number, name) for number, name in enumerate(series)]
-        axes.set_xticks(range(len(settings)), [shown(one, _LONGEST_SETTING) for one in settings])
+        fewest, most = _SETTING_LETTERS
+        letters = max(fewest, min(most, _OF_ALL // len(settings)))
+        axes.set_xticks(range(len(settings)), [shown(one, letters) for one in settings])
         axes.set_xlabel(shown(x_label, _LONGEST_TITLE))
         axes.set_ylabel(shown(y_label, _LONGEST_TITLE))
         # Handed over one by one: by itself the library leaves out names with an underscore ahead.

@@ -113,6 +113,14 @@ def test_other_sets_have_tables_and_intervals_of_their_own() -> None:
     assert text.endswith("## Left out\n\n- half: 3 fake images and no real one\n")
 
 
+def test_names_of_strangers_are_text_and_nothing_else() -> None:
+    odd = "<img src=x onerror=alert(1)> [a](javascript:b) `c`"
+    text = tables_text(rows([odd]), DETECTORS, {odd: "no real image"})
+    shown = r"\<img src=x onerror=alert(1)\> \[a\](javascript:b) \`c\`"
+    assert text.count(shown) == 3  # two tables, and what is left out
+    assert odd not in text
+
+
 def test_both_kinds_do_not_mix_in_a_mean() -> None:
     found = rows(["progan"], value=0.8) + rows(["mine"], value=0.4)
     text = tables_text(found, DETECTORS, {})

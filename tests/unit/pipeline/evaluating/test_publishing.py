@@ -129,3 +129,10 @@ def test_images_are_aligned_to_what_the_encoder_sees(judged: Judged) -> None:
     for more, expected in (({}, TINY.input_size), ({"align_size": 99}, 99)):
         settings = judged.settings.model_copy(update={"align": True, "align_quality": 80} | more)
         assert replace(judged, settings=settings).alignment == Alignment(expected, 80)
+
+
+def test_a_set_is_no_formula_in_a_spreadsheet(judged: Judged) -> None:
+    publish(judged, [table(scored("=1+1", 0, [0]), scored("=1+1", 1, [1]))], {})
+    lines = Path(judged.settings.output, "metrics.csv").read_text().splitlines()
+    assert any(line.startswith('"\'=1+1",') for line in lines)
+    assert not any(line.startswith('"=') for line in lines)

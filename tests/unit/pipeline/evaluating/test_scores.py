@@ -9,7 +9,7 @@ from tests.unit.pipeline.evaluating.rows import failed, scored, table
 from ufd_ray.evaluation import ScoreColumn, plan_sets
 from ufd_ray.pipeline.evaluating.account import count_images, describe_sets
 from ufd_ray.pipeline.evaluating.scores import FORM_SCORES, Collected, collect
-from ufd_ray.schema import REJECTS
+from ufd_ray.schema import OWN_NAMES, REJECTS
 from ufd_ray.storage import embedding_column
 
 COLUMNS = [
@@ -25,6 +25,10 @@ def collected() -> Collected:
     return collect(
         [first, table(failed("b", "empty")), table(scored("b", 1, [1, 1, 0]))], COLUMNS, 3
     )
+
+
+def test_no_column_of_a_manifest_bears_the_name_of_ours() -> None:
+    assert FORM_SCORES in OWN_NAMES
 
 
 def test_one_search_serves_every_vote() -> None:

@@ -41,7 +41,7 @@ def test_the_subset_of_everything_is_the_whole(bank: BankInfo) -> None:
     votes = votes_of(near[0].index, chosen.labels, [1, 5, 9])
     assert list(votes) == ["nn_vote_k1", "nn_vote_k5"]  # of nine neighbours there are not enough
     assert np.array_equal(votes["nn_vote_k5"], vote(all_of_it, whole.labels))
-    means = mean_margins_of(near[0], [1, 5, 9])
+    means = mean_margins_of(near[0], [1, 5, 9], 5)  # as if there were five of each class
     assert list(means) == ["nn_mean_margin_k1", "nn_mean_margin_k5"]
     assert np.array_equal(means["nn_mean_margin_k5"], mean_margin(all_of_it, 5))
     fitted = fit_probes(chosen, [40])[40].scores(queries)
