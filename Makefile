@@ -5,7 +5,8 @@ VENV ?= .venv
 STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/python
 PYTEST := $(RUN) -m pytest
-# Folders of tests that start processes and wait for them.
+# Folders of tests that wait for what they started: one Ray for all of them, servers, processes.
+# `submission`, which has a cluster of its own, is not among them: so both halves take about as long.
 WAITING := docs faults ray s3
 
 # Ray reports usage to its makers and draws progress bars unless told otherwise.

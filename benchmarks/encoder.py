@@ -24,7 +24,8 @@ import torch._dynamo
 from encoder_feeds import FEEDS
 from encoder_product import flops_per_image, product_rate, product_shapes
 from encoder_recipes import DTYPES, Recipe, Runner, deviation, random_pixels, wait
-from encoder_report import Figure, machine, write
+from encoder_report import Figure, write
+from hardware import machine
 from torch import Tensor
 
 from ufd_ray.cpu import fast_bf16

@@ -1,21 +1,13 @@
-"""What `encoder.py` writes: a Markdown table, a JSON, and what machine it was."""
+"""What `encoder.py` writes: a Markdown table, and a JSON."""
 
 from __future__ import annotations
 
 import json
-import os
-import platform
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-import torch
-
-PACKAGES = ("torch", "triton", "open_clip_torch", "timm", "torchvision", "numpy")
 
 
 @dataclass
@@ -86,35 +78,6 @@ class Figure:
             plain["images_per_s"] = 1 / self.per_image
             plain["share_of_product"] = self.achieved / self.rate if self.rate else None
         return plain
-
-
-def machine(device: str) -> dict[str, Any]:
-    cpu = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    model = re.search(r"model name\s*:\s*(.*)", cpu)
-    about: dict[str, Any] = {
-        "cpu": model[1] if model else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load_before": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "versions": dict(_versions()),
-    }
-    if device == "cuda":
-        free, total = torch.cuda.mem_get_info()
-        about |= {
-            "gpu": torch.cuda.get_device_name(),
-            "gpu_memory_gib": round(total / 2**30, 1),
-            "gpu_memory_free_gib": round(free / 2**30, 1),
-            "cuda": torch.version.cuda,
-        }
-    return about
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in PACKAGES:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue
 
 
 def table(figures: Sequence[Figure]) -> list[str]:

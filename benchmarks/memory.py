@@ -50,6 +50,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--images", type=int, nargs="+", default=[1000, 20_000])
+    parser.add_argument(
+        "--rows-per-file", type=int, default=100_000, help="published, which the driver holds"
+    )
     parser.add_argument("--side", type=int, default=256, help="of an image, pixels")
     given = parser.parse_args()
     print(f"{os.cpu_count()} CPUs; JPEGs of {given.side} pixels; MiB", flush=True)
@@ -61,7 +64,7 @@ def main() -> None:
         for num_images in given.images:
             links = link_images(folder / f"images-{num_images}", files, num_images)
             begun = time.perf_counter()
-            found[num_images] = score(links, bank, folder / "runs")
+            found[num_images] = score(links, bank, folder / "runs", given.rows_per_file)
             took = time.perf_counter() - begun
             print(f"{num_images:,} images: {took:.0f} s", flush=True)
     print("\n| process | " + " | ".join(f"{num:,} images" for num in found) + " |")
@@ -111,9 +114,10 @@ def build_bank(folder: Path, files: list[Path]) -> Path:
     return bank
 
 
-def score(images: Path, bank: Path, runs: Path) -> dict[str, float]:
+def score(images: Path, bank: Path, runs: Path, rows_per_file: int) -> dict[str, float]:
+    flags = ["--input", images, "--bank", bank, "--rows-per-file", str(rows_per_file)]
     with watched() as peaks:
-        job("score", "--input", images, "--bank", bank, "--output", runs)
+        job("score", *flags, "--output", runs)
     return dict(peaks)
 
 

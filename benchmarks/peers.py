@@ -29,7 +29,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from encoder_report import machine
+from hardware import machine
 from peers_environments import interpreter, versions
 from peers_material import SIDES, farthest, prepare
 from peers_report import Turn, add, read, remarks, table, write

@@ -130,9 +130,12 @@ def remarks(turns: Sequence[Turn]) -> Iterator[str]:
             for name, seconds in turn.told["worker_seconds_by_stage"].items():
                 stages.setdefault(name, []).append(seconds)
         spent = ", ".join(f"{name} {median(found):.1f}" for name, found in stages.items())
+        shares = [turn.told.get("efficiency") or {} for turn in told]
+        steady = ", ".join(str(share.get("steady", "not known")) for share in shares)
         yield (
             f"- {peer}, {num_images:,} images, by run.json: the run {run:.1f} s, before and after"
-            f" it (imports, Ray's start and end) {before:.1f} s; seconds of workers: {spent}"
+            f" it (imports, Ray's start and end) {before:.1f} s; seconds of workers: {spent};"
+            f" steady efficiency of each turn: {steady}"
         )
 
 

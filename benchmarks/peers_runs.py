@@ -105,7 +105,8 @@ class Ours(Peer):
         record = json.loads((output / "runs" / "run" / "run.json").read_text())
         if record["outcome"] != "published":
             raise SystemExit(f"our run was {record['outcome']}: {record['counts']}")
-        return dict(record["timings"]) | {"precision": record["detectors"]["precision"]}
+        timings, found = dict(record["timings"]), record["efficiency"]
+        return timings | {"precision": record["detectors"]["precision"], "efficiency": found}
 
 
 class Plain(Peer):

@@ -3,7 +3,7 @@
     python benchmarks/plan.py
     python benchmarks/plan.py --num-images 2000 --encoders lite0 --num-encoders 1
 
-Made photographs of many sizes, a bank of random embeddings and a probe of random weights: what is
+Made photographs of many sizes, a bank of random embeddings and a probe of equal weights: what is
 scored means nothing, and takes what it always takes. Plan and run are processes of their own, by
 turns, on a Ray that the run starts. The last column is what a plan is judged by: 1 is right.
 """
@@ -18,27 +18,16 @@ import random
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from decode_isolation import picture
 
-from ufd_ray.encoders import Encoder, EncoderIdentity, EncoderSpec
-from ufd_ray.schema import bank_row
-from ufd_ray.storage import (
-    ProbeFiles,
-    StorageOptions,
-    embedding_column,
-    write_document,
-    write_probe,
-    write_table,
-)
+from ufd_ray.encoders import Encoder, EncoderSpec
+
+sys.path.append(str(Path(__file__).parents[1]))  # banks and probes are made as the tests make them
+from tests.crawl.handmade import make_bank, make_probe
 
 JOBS = Path(__file__).parents[1] / "jobs"
-HERE = StorageOptions()
 SHORTEST, LONGEST = 320, 1600
 """Sides of the photographs, pixels."""
 
@@ -107,44 +96,6 @@ def take_photographs(folder: Path, number: int) -> None:
         file = folder / f"{index % 100:02d}" / f"{index:06d}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(sink.getvalue())
-
-
-def make_bank(folder: Path, encoder: EncoderIdentity, num_rows: int) -> None:
-    """A bank of random vectors, real and fake by turns."""
-    vectors = np.random.default_rng(0).normal(size=(num_rows, encoder.dim)).astype(np.float32)
-    ids = [f"{row:032x}" for row in range(num_rows)]
-    columns: dict[str, Any] = {
-        "image_id": ids,
-        "uri": [f"/bank/{name}.png" for name in ids],
-        "member": pa.nulls(num_rows, pa.string()),
-        "label": [row % 2 for row in range(num_rows)],
-        "source": ["made"] * num_rows,
-        "split": ["train"] * num_rows,
-        "view": [0] * num_rows,
-        "embedding": embedding_column(vectors),
-    }
-    rows = pa.table(columns).cast(bank_row(encoder.dim, "float32"))
-    shard = write_table(str(folder), "shards/part-00000.parquet", rows, HERE)
-    half = num_rows // 2
-    content = {
-        "encoder": encoder.to_dict(),
-        "dim": encoder.dim,
-        "dtype": "float32",
-        "counts": {
-            "label": {"0": num_rows - half, "1": half},
-            "split": {"train": num_rows},
-            "view": {"0": num_rows},
-        },
-        "shards": [asdict(shard)],
-        "num_searchable": num_rows,
-    }
-    write_document(str(folder), "bank.json", content, HERE)
-
-
-def make_probe(folder: Path, encoder: EncoderIdentity) -> None:
-    """A probe of random weights."""
-    weight = np.random.default_rng(1).normal(size=encoder.dim).astype(np.float32)
-    write_probe(str(folder), ProbeFiles(weight, 0.0, encoder.to_dict()), HERE)
 
 
 if __name__ == "__main__":

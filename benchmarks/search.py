@@ -29,11 +29,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from hardware import machine
 from search_cuda import Cuvs, FaissGpu, HalfTopk, ScanAlone
 from search_data import Bank, Floats, make_bank, make_queries
 from search_peers import Build, Faiss, Method, Ours, Rows, ScikitLearn, nearest_by_float64
 from search_product import Product
-from search_report import Figure, machine, table, write
+from search_report import Figure, table, write
 from threadpoolctl import threadpool_limits
 
 CHECKED_QUERIES = 32
@@ -87,7 +88,7 @@ def main() -> None:
         measure_stage(given)
         return
     builds = choose(given.device, given.only)
-    about = machine(given.device, given.threads)
+    about = machine(given.device) | {"threads": given.threads}
     print("\n".join(f"{name}: {value}" for name, value in about.items()), flush=True)
     told: list[str] = []
     figures: list[Figure] = []

@@ -11,6 +11,7 @@ finds the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -105,8 +106,7 @@ def in_parts(
     for rows in parts:
         shard = NeighborSearch(bank[rows], labels[rows], names[rows], half=half, device=device)
         part = shard.search(queries, min(K, len(rows)))
-        closest = (part.real_similarity, part.fake_similarity)
-        found.append(Neighbors(rows[part.index], part.similarity, *closest, part.counts))
+        found.append(replace(part, index=rows[part.index]))
     return merge_neighbors(found, rank_of(labels, names), K)
 
 

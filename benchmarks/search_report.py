@@ -1,28 +1,21 @@
-"""What `search.py` writes: a Markdown table, a JSON, a plot, and what machine it was."""
+"""What `search.py` writes: a Markdown table, a JSON and a plot."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import platform
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import matplotlib as mpl
-import torch
 from search_data import DIM
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_bf16")
-PACKAGES = ("numpy", "torch", "scikit-learn", "faiss-cpu", "faiss-gpu-cuvs", "cuvs-cu12", "ray")
 PRODUCTS = ("fp32", "bf16", "fp16")
 
 
@@ -71,35 +64,6 @@ class Figure:
             others += f", other rows than ours in {self.differing[0]:,} places"
             others += f" (other sets for {self.differing[1]:,} queries)"
         return f"{what} {took[0]} ({spread}), {self.gflops:.0f} GFLOP/s{others}"
-
-
-def machine(device: str, threads: int) -> dict[str, Any]:
-    cpu = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    model = re.search(r"model name\s*:\s*(.*)", cpu)
-    found = re.search(r"flags\s*:\s*(.*)", cpu)
-    flags = found[1].split() if found else []
-    about: dict[str, Any] = {
-        "cpu": model[1] if model else platform.processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "threads": threads,
-        "flags": [flag for flag in FLAGS if flag in flags],
-        "torch_uses": torch.backends.cpu.get_cpu_capability(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-        "load_before": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "versions": dict(_versions()),
-    }
-    if device == "cuda":
-        about |= {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
-    return about
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    for name in PACKAGES:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue
 
 
 def table(figures: Sequence[Figure]) -> list[str]:

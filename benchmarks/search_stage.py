@@ -25,9 +25,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
 import torch
+from hardware import machine
 from search_data import DIM, Bank, Floats, make_bank, make_queries
 from search_peers import Rows
-from search_report import machine
 
 from ufd_ray.detectors import NeighborSearch, search_bytes
 from ufd_ray.encoders import EncoderIdentity
@@ -85,8 +85,9 @@ def measure_stage(given: argparse.Namespace) -> None:
     bank = make_bank(num_rows)
     queries = make_queries(many, bank.vectors)
     torch.set_num_threads(given.threads)
+    about = machine("cpu") | {"threads": given.threads}
     lines = [
-        ", ".join(f"{name} {value}" for name, value in machine("cpu", given.threads).items()),
+        ", ".join(f"{name} {value}" for name, value in about.items()),
         "",
         f"{num_rows:,} rows, k = {k}, {few:,} and {many:,} queries in batches of"
         f" {QUERIES_PER_BLOCK:,}, {given.repeats} pairs, medians",

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import ray
 import torch
-from encoder_report import machine
+from hardware import machine
 from search_data import make_bank, make_queries
 from search_stage import WARM_QUERIES
 from stages_reading import Pictures, decode_cases, local_cases, s3_cases

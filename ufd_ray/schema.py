@@ -102,7 +102,7 @@ OWN_NAMES = frozenset(
     {field.name for field in (POSITION, *SCORES, OFFSET, EMBEDDING_AT)}
     | {"data", "pixels", "embedding"}
     | {"view_pixels", "view_embeddings"}
-    | {"traits", "aligned_traits"}
+    | {"traits", "aligned_traits", "form_scores"}
 )
 """Names of our own in a run's tables: no column that is carried through has one of them."""
 
@@ -136,6 +136,9 @@ EVALUATED: tuple[Any, ...] = (
     pa.field("label", pa.int8(), nullable=False),
 )
 """Columns of an evaluation's `scores.parquet`; a column of float32 for each detector follows."""
+
+MEAN_MARGIN = "nn_mean_margin_k"
+"""With the number of neighbours of each class behind it, the column of their mean margin."""
 
 METRICS: tuple[Any, ...] = (
     pa.field("set", pa.string(), nullable=False),

@@ -40,8 +40,9 @@ def make_bank(
     encoder: EncoderIdentity = TINY,
     num_rows: int = 6,
     vectors: npt.NDArray[np.float32] | None = None,
+    dtype: str = "float32",
 ) -> Path:
-    """A bank of these vectors, or of random ones, real and fake by turns."""
+    """A bank of these vectors, or of random ones, real and fake by turns, kept as `dtype`."""
     if vectors is None:
         vectors = np.random.default_rng(0).normal(size=(num_rows, encoder.dim)).astype(np.float32)
     num_rows = len(vectors)
@@ -54,14 +55,14 @@ def make_bank(
         "source": ["by hand"] * num_rows,
         "split": ["train"] * num_rows,
         "view": [0] * num_rows,
-        "embedding": embedding_column(vectors),
+        "embedding": embedding_column(vectors.astype(dtype)),
     }
-    rows = pa.table(columns).cast(bank_row(encoder.dim, "float32"))
+    rows = pa.table(columns).cast(bank_row(encoder.dim, dtype))
     shard = write_table(str(folder), "shards/part-00000.parquet", rows, HERE)
     content: dict[str, Any] = {
         "encoder": encoder.to_dict(),
         "dim": encoder.dim,
-        "dtype": "float32",
+        "dtype": dtype,
         "counts": {
             "label": {"0": num_rows - num_rows // 2, "1": num_rows // 2},
             "split": {"train": num_rows},
@@ -74,8 +75,11 @@ def make_bank(
     return folder
 
 
-def make_probe(folder: Path, encoder: EncoderIdentity = TINY, weight: float = 1.0) -> Path:
-    """A probe with the same weight for every number."""
-    probe = ProbeFiles(np.full(encoder.dim, weight, np.float32), 0.0, encoder.to_dict())
+def make_probe(
+    folder: Path, encoder: EncoderIdentity = TINY, weight: float = 1.0, dtype: str = "float32"
+) -> Path:
+    """A probe with the same weight for every number, of embeddings that are kept as `dtype`."""
+    weights = np.full(encoder.dim, weight, np.float32)
+    probe = ProbeFiles(weights, 0.0, encoder.to_dict(), dtype)
     write_probe(str(folder), probe, HERE)
     return folder

@@ -34,7 +34,7 @@ RUN_BY = {
     "docs/review.md#draw": "tests/docs/test_review.py",
     "docs/review.md#judge": "tests/docs/test_review.py",
     "docs/scheduled-crawls.md#cron-and-a-standing-cluster/2": "tests/docs/test_nightly.py",
-    "docs/submitting.md#one-recipe-a-job": "tests/s3/test_submission.py",
-    "docs/submitting.md#what-the-exit-status-becomes": "tests/s3/test_submission.py",
-    "docs/submitting.md#to-stop-to-resume-to-roll-back": "tests/s3/test_submission.py",
+    "docs/submitting.md#one-recipe-a-job": "tests/submission/test_submission.py",
+    "docs/submitting.md#what-the-exit-status-becomes": "tests/submission/test_submission.py",
+    "docs/submitting.md#to-stop-to-resume-to-roll-back": "tests/submission/test_submission.py",
 }

@@ -37,6 +37,7 @@ def test_what_was_announced_and_never_committed_is_not_done(tmp_path: Path) -> N
     assert rows_done(run, 4).tolist() == [False, False, True, False]
 
 
+@pytest.mark.usefixtures("ray_cluster")
 def test_killed_between_the_two_halves_of_a_commit(tmp_path: Path) -> None:
     run = RunFolder(str(tmp_path), "a", HERE)
     checkpoint, parts = Path(run.checkpoint), Path(run.parts)

@@ -14,16 +14,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
 from tests.crawl.handmade import HERE, make_bank, make_probe
 from tests.crawl.runs import Ended, read_folder, run_here
-from tests.crawl.tiny_baseline import save_untrained, scores_without_ray, tiny_known
-from tests.unit.images.samples import encoded, noise, picture
-from ufd_ray.detectors import NeighborSearch, Probe, margin, searchable, vote
-from ufd_ray.encoders import Encoder, EncoderSpec
+from tests.ray.smooth_images import embed, smooth
+from tests.unit.images.samples import encoded, picture
+from ufd_ray.detectors import NeighborSearch, Probe, margin, mean_margin, searchable, vote
+from ufd_ray.encoders import Encoder
 from ufd_ray.evaluation import average_precision, oracle_threshold
-from ufd_ray.images import decode, to_pixels
+from ufd_ray.images import decode
 from ufd_ray.pipeline.evaluate import evaluate
 from ufd_ray.schema import METRICS
 from ufd_ray.settings import EvaluateSettings
@@ -32,12 +31,14 @@ from ufd_ray.storage import read_bank_info, read_probe, read_searchable
 FOLDERS = {
     "progan/car/0_real": 4,
     "progan/cat/1_fake": 4,
-    "seeingdark/0_real": 4,
-    "seeingdark/1_fake": 4,
+    "seeingdark/0_real": 20,
+    "seeingdark/1_fake": 20,
     "laion/0_real": 5,
     "dalle/1_fake": 3,
     "half/1_fake": 2,
 }
+AS_JPEG = "seeingdark/0_real"
+"""So that the files of its set tell real images from fakes."""
 SETS = {"progan": "progan", "sitd": "sitd", "dalle": "laion"}
 KS = (1, 3, 5, 9)
 FILES = {
@@ -48,13 +49,13 @@ FILES = {
     "rejects.parquet",
     "scores.parquet",
 }
-DRAWN = ("probe_score", "nn_margin", "nn_vote_k9")
+DRAWN = ("probe_score", "nn_margin", "nn_vote_k9", "nn_mean_margin_k9")
 FIGURES = {
     f"figures/{name}.{kind}"
     for name in (
         *("precision-recall", "roc", "t-sne", "spectra-of-mean", "mean-of-spectra"),
         *(f"scores-{detector}" for detector in DRAWN),
-        *(f"reliability-{detector}" for detector in DRAWN if detector != "nn_margin"),
+        *(f"reliability-{detector}" for detector in DRAWN if "margin" not in detector),
     )
     for kind in ("svg", "png")
 }
@@ -82,24 +83,9 @@ class Evaluated:
         return json.loads((self.root / "out" / "evaluation.json").read_text())
 
 
-def smooth(seed: int) -> Image.Image:
-    """Patches of colour that run into each other: of noise, all embeddings are much the same."""
-    return Image.fromarray(noise(4, 4, seed=seed)).resize((170, 180), Image.Resampling.BICUBIC)
-
-
-def encode(encoder: Encoder, images: list[Image.Image]) -> npt.NDArray[np.float32]:
-    size = encoder.identity.input_size
-    return encoder.encode(np.stack([to_pixels(one, mode="crop", size=size) for one in images]))
-
-
-@pytest.fixture(scope="module")
-def encoder() -> Encoder:
-    return Encoder.load(EncoderSpec.parse("timm/test_resnet:random:1"))
-
-
 @pytest.fixture(scope="module")
 def evaluated(
-    ray_cluster: dict[str, Any], encoder: Encoder, tmp_path_factory: pytest.TempPathFactory
+    ray_cluster: dict[str, Any], small_encoder: Encoder, tmp_path_factory: pytest.TempPathFactory
 ) -> Evaluated:
     root, seed = tmp_path_factory.mktemp("evaluated"), 0
     for name, num in FOLDERS.items():
@@ -107,23 +93,23 @@ def evaluated(
         folder.mkdir(parents=True)
         for number in range(num):
             seed += 1
-            smooth(seed).save(folder / f"{number}.png")
+            smooth(seed).save(folder / f"{number}.{'jpg' if name == AS_JPEG else 'png'}")
     (root / "tests/progan/car/0_real/broken.png").write_bytes(encoded(picture(), "PNG")[:60])
     # The last picture of all is in the bank as well; its set is left out.
-    vectors = encode(encoder, [smooth(number) for number in (*range(101, 112), seed)])
-    bank = make_bank(root / "bank", encoder.identity, vectors=vectors)
-    probe = make_probe(root / "probe", encoder.identity, weight=0.1)
+    vectors = embed(small_encoder, [smooth(number) for number in (*range(101, 112), seed)])
+    bank = make_bank(root / "bank", small_encoder.identity, vectors=vectors)
+    probe = make_probe(root / "probe", small_encoder.identity, weight=0.1)
     flags = (f"--input={root / 'tests'}", f"--bank={bank}", f"--probe={probe}")
     flags += (f"--output={root / 'out'}", "--batch-size=8")
     return Evaluated(root, run_here(EvaluateSettings, evaluate, *flags), flags)
 
 
 @pytest.fixture(scope="module")
-def plain(evaluated: Evaluated, encoder: Encoder) -> dict[str, dict[str, float]]:
+def plain(evaluated: Evaluated, small_encoder: Encoder) -> dict[str, dict[str, float]]:
     """Image → detector → score, without Ray, and by a search of its own for every k."""
-    files = sorted(file for file in (evaluated.root / "tests").rglob("[0-9].png"))
+    files = sorted(file for file in (evaluated.root / "tests").rglob("[0-9]*.*"))
     images = [decode(file.read_bytes(), max_pixels=10**6) for file in files]
-    embeddings = encode(encoder, images)
+    embeddings = embed(small_encoder, images)
     found = searchable(read_searchable(read_bank_info(str(evaluated.root / "bank"), HERE), HERE))
     search = NeighborSearch(found.embeddings, found.labels, found.image_ids)
     probe = read_probe(str(evaluated.root / "probe"), HERE)
@@ -132,6 +118,9 @@ def plain(evaluated: Evaluated, encoder: Encoder) -> dict[str, dict[str, float]]
         "nn_margin": margin(search.search(embeddings, 1)),
     }
     columns |= {f"nn_vote_k{k}": vote(search.search(embeddings, k), found.labels) for k in KS}
+    for k in KS:  # of six images of each class, all where nine are wanted
+        near = search.search(embeddings, 0, per_class=k)
+        columns[f"nn_mean_margin_k{k}"] = mean_margin(near, k)
     return {
         str(file): {name: float(column[place]) for name, column in columns.items()}
         for place, file in enumerate(files)
@@ -150,9 +139,11 @@ def test_scores_are_those_without_ray(
         assert row["label"] == ("1_fake" in names)
         scores = {name: row[name] for name in plain[row["uri"]]}
         assert scores == pytest.approx(plain[row["uri"]], abs=1e-5)
+        assert row["nn_mean_margin_k1"] == row["nn_margin"]
     # Neither all one word nor all the same number: these detectors do tell something apart.
     assert len({row["nn_vote_k3"] for row in rows}) > 1
     assert {row["nn_margin"] > 0 for row in rows} == {True, False}
+    assert len({row["nn_mean_margin_k3"] for row in rows} - {row["nn_margin"] for row in rows}) > 1
 
 
 def test_figures_are_those_of_the_scores(evaluated: Evaluated) -> None:
@@ -168,13 +159,15 @@ def test_figures_are_those_of_the_scores(evaluated: Evaluated) -> None:
     for name, lender in SETS.items():
         of_set = [r for r in rows if r["set"] == (name if r["label"] else lender)]
         labels = np.array([row["label"] for row in of_set])
-        for detector in ("probe_score", "nn_margin", *(f"nn_vote_k{k}" for k in KS)):
+        kinds = ("nn_vote_k", "nn_mean_margin_k")
+        of_k = [f"{kind}{k}" for kind in kinds for k in KS]
+        for detector in ("probe_score", "nn_margin", *of_k):
             scores = np.array([row[detector] for row in of_set], np.float32)
             figure = found[name, detector, "average_precision"]
             assert figure["value"] == average_precision(labels, scores)
             assert figure["low"] <= figure["value"] <= figure["high"]
             assert (figure["n_real"], figure["n_fake"]) == ((labels == 0).sum(), labels.sum())
-            best = oracle_threshold(labels, scores, 0.0 if detector == "nn_margin" else 0.5)
+            best = oracle_threshold(labels, scores, 0.0 if "margin" in detector else 0.5)
             right = [np.mean((scores[labels == y] > best) == y) for y in (0, 1)]
             assert found[name, detector, "accuracy_oracle"]["value"] == pytest.approx(
                 np.mean(right)
@@ -185,8 +178,8 @@ def test_every_image_and_every_set_is_accounted_for(evaluated: Evaluated) -> Non
     document = evaluated.json
     assert document["outcome"] == "published"
     assert document["counts"] == {
-        "images": 27,
-        "used": 24,
+        "images": 59,
+        "used": 56,
         "left_out": 2,
         "failed": 1,
         "by_error_code": {"truncated": 1},
@@ -195,7 +188,7 @@ def test_every_image_and_every_set_is_accounted_for(evaluated: Evaluated) -> Non
     assert document["sets"] == {
         name: {"n_real": real, "n_fake": fake, "reals_of": lender, "failed": failed, "in_bank": 0}
         for (name, lender), (real, fake, failed) in zip(
-            SETS.items(), ((4, 4, 1), (4, 4, 0), (5, 3, 0)), strict=True
+            SETS.items(), ((4, 4, 1), (20, 20, 0), (5, 3, 0)), strict=True
         )
     }
     assert document["left_out"] == {"half": "2 fake images and no real one"}
@@ -203,7 +196,8 @@ def test_every_image_and_every_set_is_accounted_for(evaluated: Evaluated) -> Non
     assert document["weights_are_random"] is True
     (rejected,) = evaluated.table("rejects.parquet")
     assert rejected["uri"].endswith("broken.png")
-    assert "24 of 27 images used, 2 left out with their sets, 1 failed" in evaluated.ended.out
+    assert "56 of 59 images used, 2 left out with their sets, 1 failed" in evaluated.ended.out
+    assert "--ks 9: of one class the bank has only 6 images, and means of" in evaluated.ended.out
     assert "warning: 1 of the images are in the bank that is searched" in evaluated.ended.out
 
 
@@ -240,13 +234,13 @@ def test_figures_are_of_what_was_seen(evaluated: Evaluated) -> None:
     found = evaluated.json["figures"]
     assert (found["detectors"], found["sets"]) == ([*DRAWN], [*SETS])
     # Every image of these sets, for there are few; the bank has 12.
-    drawn = {"seen_real": 6, "seen_fake": 6, "unseen_real": 13, "unseen_fake": 11}
+    drawn = {"seen_real": 6, "seen_fake": 6, "unseen_real": 29, "unseen_fake": 27}
     assert found["t-sne"]["images"] == drawn
     assert found["spectra"] == {
         **{"size": 160, "median_side": 3, "too_small": 0, "failed": 1},
         "images": {
             "progan": {"real": 4, "fake": 4},
-            "sitd": {"real": 4, "fake": 4},
+            "sitd": {"real": 20, "fake": 20},
             "laion": {"real": 5},
             "dalle": {"fake": 3},
         },
@@ -280,98 +274,15 @@ def test_what_cannot_be_done_is_refused(evaluated: Evaluated, flags: list[str], 
     assert not (evaluated.root / "new").exists()
 
 
-@pytest.fixture(scope="module")
-def planted(evaluated: Evaluated) -> tuple[str, ...]:
-    """Real images in JPEG and fakes in PNG, 20 of each, and some too small to be aligned: flags."""
-    folder = evaluated.root / "planted"
-    for name, kind in (("0_real", "jpg"), ("1_fake", "png")):
-        (folder / "set" / name).mkdir(parents=True)
-        for number in range(20):
-            image = smooth(1000 + 100 * (kind == "png") + number)
-            image.save(folder / "set" / name / f"{number}.{kind}")
-    for number in range(2):
-        smooth(number).resize((99, 200)).save(folder / "set/1_fake" / f"small{number}.png")
-    flags = (f"--input={folder}", f"--probe={evaluated.root / 'probe'}", "--batch-size=8")
-    return (*flags, "--max-error-rate=0.1", "--no-figures")
-
-
-@pytest.fixture(scope="module")
-def as_they_came(evaluated: Evaluated, planted: tuple[str, ...]) -> tuple[Path, Ended]:
-    """Where these images were judged, by a baseline as well, and how that ended."""
-    out, baseline = evaluated.root / "as-they-came", save_untrained(evaluated.root / "baseline")
-    flags = (*planted, f"--output={out}", f"--compare-baseline=small={baseline}")
-    with tiny_known():
-        return out, run_here(EvaluateSettings, evaluate, *flags)
-
-
-def test_a_baseline_is_judged_beside_our_detectors(
-    evaluated: Evaluated, as_they_came: tuple[Path, Ended]
-) -> None:
-    out, ended = as_they_came
-    rows = pq.read_table(out / "scores.parquet").to_pylist()
-    files = [Path(row["uri"]) for row in rows]
-    expected = scores_without_ray(evaluated.root / "baseline", files)
-    assert [row["baseline_small"] for row in rows] == pytest.approx(expected, abs=1e-6)
-    assert len(set(expected)) == 42
-    document = json.loads((out / "evaluation.json").read_text())
-    assert document["detectors"] == {
-        "probe_score": {"default": 0.5, "tuned": None},
-        "baseline_small": {"default": 0.5, "tuned": 0.25},
-    }
-    assert document["baselines"]["small"]["name"] == "tiny"
-    assert len(document["fingerprint"]["compared_baselines"]["small"]) == 64
-    metrics = pq.read_table(out / "metrics.parquet").to_pylist()
-    found = {one["metric"]: one["value"] for one in metrics if one["detector"] == "baseline_small"}
-    labels = np.array([row["label"] for row in rows])
-    assert found["average_precision"] == average_precision(labels, expected)
-    assert {"accuracy", "accuracy_tuned", "accuracy_oracle", "ece"} <= found.keys()
-    text = (out / "tables.md").read_text()
-    assert "\n- small: tiny, convolutions (not as published)\n" in text
-    for title in ("small", "small, tuned", "small, oracle *"):
-        assert f"\n| {title} |" in text
-    assert "baseline_small: mAP" in ended.out
-
-
-def test_sets_whose_files_tell_are_warned_of(
-    evaluated: Evaluated, as_they_came: tuple[Path, Ended]
-) -> None:
-    out, ended = as_they_came
-    assert (ended.status, ended.err) == (0, "")
-    assert "warning: set set as it came: real images and fakes differ in their files" in ended.out
-    document = json.loads((out / "evaluation.json").read_text())
-    found = document["format_bias"]["sets"]["set"]
+def test_sets_whose_files_tell_are_warned_of(evaluated: Evaluated) -> None:
+    out, document = evaluated.ended.out, evaluated.json
+    assert "warning: set sitd as it came: real images and fakes differ in their files" in out
+    found = document["format_bias"]["sets"]["sitd"]
     assert (found.keys(), found["as_they_came"]["found"]) == ({"as_they_came"}, True)
     words = "format PNG: 0 % of real images, 100 % of fakes"
     assert found["as_they_came"]["telling"][0]["words"] == words
-    assert (document["alignment"], document["counts"]["failed"]) == (None, 0)
-    assert "| set | as they came |" in (out / "tables.md").read_text()
-    assert "traits" not in pq.read_schema(out / "scores.parquet").names
-    (few, *_) = [line for line in evaluated.ended.out.split("\n") if "were not compared" in line]
-    assert "in progan, sitd, dalle: fewer than 20" in few
-
-
-def test_aligned_files_do_not_tell_by_their_format(
-    evaluated: Evaluated, planted: tuple[str, ...], encoder: Encoder
-) -> None:
-    out = evaluated.root / "aligned"
-    flags = (*planted, f"--output={out}", "--align", "--align-size=160", "--align-quality=60")
-    ended = run_here(EvaluateSettings, evaluate, *flags)
-    assert (ended.status, ended.err) == (0, "")
-    document = json.loads((out / "evaluation.json").read_text())
-    assert document["alignment"] == {"size": 160, "quality": 60}
-    assert document["counts"]["by_error_code"] == {"too_small": 2}
-    found = document["format_bias"]["sets"]["set"]
-    assert (found["as_they_came"]["found"], found["aligned"]["found"]) == (True, False)
-    apart = {one["trait"] for one in found["aligned"]["telling"] if one["apart"]}
-    assert apart <= {"bytes", "bytes_per_pixel"}
-    assert "set set aligned: the size of the file, all that differs, tells little" in ended.out
-    # What the detectors see is what the file was made into.
-    rows = {row["uri"]: row for row in pq.read_table(out / "scores.parquet").to_pylist()}
-    uri = str(evaluated.root / "planted/set/1_fake/7.png")
-    image = smooth(1107).crop((5, 10, 165, 170))
-    data = encoded(image, "JPEG", quality=60, subsampling="4:2:0")
-    probe = read_probe(str(evaluated.root / "probe"), HERE)
-    (score,) = Probe(probe.weight, np.float32(probe.bias)).scores(
-        encode(encoder, [decode(data, max_pixels=10**6)])
-    )
-    assert rows[uri]["probe_score"] == pytest.approx(float(score), abs=1e-5)
+    assert document["alignment"] is None
+    assert "| sitd | as they came |" in (evaluated.root / "out" / "tables.md").read_text()
+    assert "traits" not in pq.read_schema(evaluated.root / "out" / "scores.parquet").names
+    (few, *_) = [line for line in out.split("\n") if "were not compared" in line]
+    assert "in progan, dalle: fewer than 20" in few

@@ -13,12 +13,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import timm
 from PIL import Image
+from safetensors.torch import save_file
 
 from tests.crawl.handmade import HERE, make_bank, make_probe
 from tests.crawl.runs import Ended, run_here
 from tests.docs.pages import block
-from tests.ray.test_evaluate import smooth
+from tests.ray.smooth_images import Vectors, embed, smooth
 from tests.unit.images.samples import encoded
 from ufd_ray.detectors import (
     NeighborSearch,
@@ -26,20 +28,19 @@ from ufd_ray.detectors import (
     balanced_order,
     fit_logistic,
     margin,
+    mean_margin,
     searchable,
     vote,
 )
 from ufd_ray.encoders import Encoder, EncoderSpec
 from ufd_ray.evaluation import accuracy_at, average_precision
-from ufd_ray.images import Form, decode, to_pixels
-from ufd_ray.images.forms import make_forms
+from ufd_ray.images import Form, decode
 from ufd_ray.pipeline.evaluate import evaluate
 from ufd_ray.schema import SWEEPS
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import read_bank_info, read_probe, read_searchable
 
 KS = (1, 3)
-Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -61,31 +62,13 @@ class Swept:
         }
 
 
-def load(seed: int) -> Encoder:
-    return Encoder.load(EncoderSpec.parse(f"timm/test_resnet:random:{seed}"))
-
-
-@pytest.fixture(scope="module")
-def encoders() -> tuple[Encoder, Encoder]:
-    return load(1), load(2)
-
-
-def embed(encoder: Encoder, images: list[Image.Image], form: Form | None = None) -> Vectors:
-    size = encoder.identity.input_size
-    if form is None:
-        pixels = [to_pixels(one, mode="crop", size=size) for one in images]
-    else:
-        pixels = [make_forms(one, [form], mode="crop", size=size)[0] for one in images]
-    return encoder.encode(np.stack(pixels))
-
-
 @pytest.fixture(scope="module")
 def swept(
     ray_cluster: dict[str, Any],
-    encoders: tuple[Encoder, Encoder],
+    small_encoder: Encoder,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Swept:
-    root, first = tmp_path_factory.mktemp("swept"), encoders[0]
+    root, first = tmp_path_factory.mktemp("swept"), small_encoder
     for name, num in (("a/0_real", 5), ("a/1_fake", 4)):
         (root / "tests" / name).mkdir(parents=True)
         for number in range(num):
@@ -131,7 +114,7 @@ def check(
     scores: dict[str, Vectors],
 ) -> None:
     for detector, values in scores.items():
-        default = 0.0 if detector == "nn_margin" else 0.5
+        default = 0.0 if "margin" in detector else 0.5
         right = accuracy_at(labels, values, default)
         expected = {
             "average_precision": average_precision(labels, values),
@@ -144,7 +127,9 @@ def check(
 
 def by_bank(embeddings: Vectors, vectors: Vectors, labels: Any, names: Any) -> dict[str, Vectors]:
     search = NeighborSearch(vectors, labels, names)
-    found = {"nn_margin": margin(search.search(embeddings, 1))}
+    near = search.search(embeddings, 1, per_class=max(KS))
+    found = {"nn_margin": margin(near)}
+    found |= {f"nn_mean_margin_k{k}": mean_margin(near, k) for k in KS}
     return found | {f"nn_vote_k{k}": vote(search.search(embeddings, k), labels) for k in KS}
 
 
@@ -177,12 +162,12 @@ def test_as_it_is_is_the_evaluation_itself(swept: Swept) -> None:
 def test_forms_are_judged_as_without_ray(
     swept: Swept,
     images: tuple[list[Image.Image], npt.NDArray[np.int64]],
-    encoders: tuple[Encoder, Encoder],
+    small_encoder: Encoder,
     sweep: str,
     setting: str,
     form: Form,
 ) -> None:
-    embeddings = embed(encoders[0], images[0], form)
+    embeddings = embed(small_encoder, images[0], form)
     bank = searchable(read_searchable(read_bank_info(str(swept.root / "bank"), HERE), HERE))
     probe = read_probe(str(swept.root / "probe"), HERE)
     scores = by_bank(embeddings, bank.embeddings, bank.labels, bank.image_ids)  # type: ignore[arg-type]
@@ -193,9 +178,9 @@ def test_forms_are_judged_as_without_ray(
 def test_fewer_training_images_are_judged_as_without_ray(
     swept: Swept,
     images: tuple[list[Image.Image], npt.NDArray[np.int64]],
-    encoders: tuple[Encoder, Encoder],
+    small_encoder: Encoder,
 ) -> None:
-    embeddings = embed(encoders[0], images[0])
+    embeddings = embed(small_encoder, images[0])
     bank = searchable(read_searchable(read_bank_info(str(swept.root / "bank"), HERE), HERE))
     rows = balanced_order(bank.labels, bank.image_ids, 0)[:4]
     few = (bank.embeddings[rows], bank.labels[rows], bank.image_ids[rows])
@@ -216,10 +201,10 @@ def scores_by(bank_at: Path, embeddings: Vectors) -> dict[str, Vectors]:
 def test_other_banks_are_judged_as_without_ray(
     swept: Swept,
     images: tuple[list[Image.Image], npt.NDArray[np.int64]],
-    encoders: tuple[Encoder, Encoder],
+    small_encoder: Encoder,
     name: str,
 ) -> None:
-    scores = scores_by(swept.root / name, embed(encoders[0], images[0]))
+    scores = scores_by(swept.root / name, embed(small_encoder, images[0]))
     check(swept.figures("bank"), name, images[1], scores)
 
 
@@ -227,20 +212,23 @@ def test_other_banks_are_judged_as_without_ray(
 def test_another_encoder_encodes_the_images_once_for_all_its_banks(
     swept: Swept,
     images: tuple[list[Image.Image], npt.NDArray[np.int64]],
-    encoders: tuple[Encoder, Encoder],
 ) -> None:
-    second = encoders[1]
+    file, moved = swept.root / "weights.safetensors", swept.root / "moved.safetensors"
+    save_file(timm.create_model("test_resnet").state_dict(), file)
+    second = Encoder.load(EncoderSpec.parse(f"timm/test_resnet:{file}"))
     flags = [f"--input={swept.root / 'tests'}", f"--bank={swept.root / 'bank'}"]
     flags += [*(f"--ks={k}" for k in KS), "--no-figures", "--no-bias-check", "--batch-size=8"]
     for name, first in (("near", 100), ("far", 400)):
         vectors = embed(second, seeds(first, first + 10))
         make_bank(swept.root / name, second.identity, vectors=vectors)
         flags.append(f"--compare-bank={name}={swept.root / name}")
+    file.rename(moved)
+    flags.append(f"--compare-weights=far={moved}")
     there = replace(swept, root=swept.root / "two")
     flags += [f"--output={there.root / 'out'}", "--max-error-rate=0.2"]
     ended = run_here(EvaluateSettings, evaluate, *flags)
     assert (ended.status, ended.err) == (0, "")
-    assert ended.out.count("encoder timm/test_resnet:random:2 on cpu") == 1
+    assert ended.out.count(f"encoder timm/test_resnet:{file} on cpu") == 1
     assert ended.out.count("encoders: ") == 2
     for name in ("near", "far"):
         scores = scores_by(swept.root / name, embed(second, images[0]))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import pytest
 
-from ufd_ray.pipeline.progress import Report, Tally, progress_line
+from ufd_ray.pipeline import progress
+from ufd_ray.pipeline.progress import Report, Tally, progress_line, progress_lines
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,29 @@ def test_one_line(done: int, total: int, errors: int, elapsed_s: float, line: st
 
 def test_a_batch_that_was_done_twice_gives_no_negative_time() -> None:
     assert progress_line(1201, 1200, 0, 100).endswith(" · 0 min 00 s left")
+
+
+def test_before_the_first_block_is_through_the_line_says_what_was_encoded() -> None:
+    assert progress_line(0, 1200, 0, 100, 64).endswith(" · 0.0 images/s · starting, 64 encoded")
+    assert progress_line(256, 1200, 0, 100, 320).endswith("s left")
+
+
+def test_a_line_has_what_was_encoded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tally, told = Tally(), threading.Event()
+    tally.add(Report("encode", "c", 64, seconds=2.0))
+
+    def read(_: Any) -> Any:
+        told.set()
+        return tally.read()
+
+    monkeypatch.setattr(progress, "read_tally", read)
+    with progress_lines(None, "detect", 1200, 0.01):
+        assert told.wait(60)
+    assert "0 of 1,200 images · 0 errors · 0.0 images/s · starting, 64 encoded" in (
+        capsys.readouterr().out
+    )
 
 
 def test_tally_adds_up_by_stage() -> None:

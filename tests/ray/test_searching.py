@@ -52,23 +52,25 @@ def test_the_machines_are_asked_how_much_they_have(
     assert plan_search(SearchSettings(), bank, cluster).mode == "replicated"
 
 
-def found(search: OpenSearch, k: int, leave_out: Any = None) -> list[bytes]:
-    near = search.connect()[0].search(queries(), k, leave_out=leave_out)
-    names = ("index", "similarity", "real_similarity", "fake_similarity")
+def found(search: OpenSearch, k: int, leave_out: Any = None, per_class: int = 1) -> list[bytes]:
+    asked = search.connect()[0]
+    near = asked.search(queries(), k, leave_out=leave_out, per_class=per_class)
+    names = ("index", "similarity", "class_similarity")
     return [getattr(near, name).tobytes() for name in names]
 
 
 def test_parts_find_what_the_whole_finds(bank: BankInfo, in_parts: OpenSearch) -> None:
     whole = open_search(WHOLE, bank, HERE)
     own = np.arange(20) - 1
-    for k, leave_out in ((5, None), (28, None), (5, own), (27, own)):
-        assert found(in_parts, k, leave_out) == found(whole, k, leave_out)
+    for k, *more in ((5, None, 9), (28, None), (5, own), (27, own, 20)):
+        assert found(in_parts, k, *more) == found(whole, k, *more)
     expected = read_searchable(bank, HERE).drop(["embedding"])
     for search in (in_parts, whole):
         assert search.connect()[1].equals(expected)
     with pytest.raises(ValueError, match="k must be from 0 to 28"):
         found(in_parts, 29)
-    assert in_parts.connect()[0].search(queries()[:0], 3).index.shape == (0, 3)
+    nothing = in_parts.connect()[0].search(queries()[:0], 3, per_class=4)
+    assert (nothing.index.shape, nothing.class_similarity.shape) == ((0, 3), (2, 0, 4))
 
 
 def test_an_error_of_a_part_is_ours(bank: BankInfo, in_parts: OpenSearch, tmp_path: Path) -> None:
@@ -118,12 +120,13 @@ def test_a_machine_that_has_gone_is_none_to_search_on(
 def test_a_copy_answers_and_is_made_again(bank: BankInfo, ray_cluster: dict[str, Any]) -> None:
     """A copy as GPUs have it, on CPUs."""
     whole, node = open_search(WHOLE, bank, HERE), ray.get_runtime_context().get_node_id()
-    expected, own = found(whole, 5, np.arange(20) - 1), np.arange(20) - 1
+    own = np.arange(20) - 1
+    expected = found(whole, 5, own, 9)
     with closing(open_search(replace(WHOLE, nodes=(node,)), bank, HERE)) as copies:
-        assert found(copies, 5, own) == expected
+        assert found(copies, 5, own, 9) == expected
         assert copies.connect()[1].equals(whole.connect()[1])
         os.kill(ray.get(copies.actors[0].__ray_call__.remote(process_id)), signal.SIGKILL)
-        assert found(copies, 5, own) == expected
+        assert found(copies, 5, own, 9) == expected
     with pytest.raises(ClusterError, match="a copy of the bank was lost"):
         found(copies, 5)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,14 @@ from tests.crawl.handmade import make_bank, make_probe
 from tests.crawl.runs import run_here
 from tests.servers.rgw import KMS_KEY
 from tests.servers.s3 import S3Server
+from tests.unit.pipeline.evaluating.rows import PLAN, scored, table
 from ufd_ray.errors import ErrorCode, StorageError
+from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline import score as score_job
 from ufd_ray.pipeline.cluster import Cluster
-from ufd_ray.settings import ScoreSettings
+from ufd_ray.pipeline.evaluating.publishing import publish
+from ufd_ray.pipeline.evaluating.scoring import Judged
+from ufd_ray.settings import EvaluateSettings, ScoreSettings
 from ufd_ray.storage import (
     FetchLimits,
     Known,
@@ -56,8 +62,18 @@ def encryption(server: S3Server, bucket: str) -> dict[str, tuple[str | None, str
     }
 
 
+def publish_an_evaluation(output: str, options: StorageOptions, probe: Path) -> None:
+    """Of ten images that nobody looks at; with figures."""
+    settings = EvaluateSettings(input=["/tests"], output=output, probe=str(probe), gallery=False)
+    detectors = Detectors.read(settings.deciding, StorageOptions())
+    rows = table(*(scored("crawl", number % 2, []) for number in range(10)))
+    publish(Judged(settings, detectors, PLAN, None, options), [rows], {})
+
+
 @pytest.mark.usefixtures("s3_env")
-def test_all_that_a_run_writes_is_encrypted_with_the_key(s3_server: S3Server, bucket: str) -> None:
+def test_all_that_jobs_write_is_encrypted_with_the_key(
+    s3_server: S3Server, bucket: str, tmp_path: Path
+) -> None:
     options = StorageOptions(s3_kms_key=KMS_KEY)
     run, table = RunFolder(f"s3://{bucket}", "a", options), pa.table({"n": [1, 2, 3]})
     with Lease(run.uri, options, lease_s=60):  # put if absent
@@ -68,14 +84,25 @@ def test_all_that_a_run_writes_is_encrypted_with_the_key(s3_server: S3Server, bu
         # More than goes into one request: written by a multipart upload.
         large = pa.table({"bytes": [random.randbytes(2**20) for _ in range(12)]})
         pq.write_table(large, f"{parse_uri(run.uri).path}/parts/1.parquet", filesystem=files)
+    publish_an_evaluation(f"s3://{bucket}/judged", options, make_probe(tmp_path / "probe"))
     found = encryption(s3_server, bucket)
-    assert len(found) == 6
+    judged = {key.removeprefix("judged/") for key in found if key.startswith("judged/")}
+    assert len(found) == 6 + len(judged)
     assert set(found.values()) == {("aws:kms", KMS_KEY)}
     # Whoever reads needs the right to use the key, but not its name.
     files = open_filesystem(parse_uri(run.uri), StorageOptions())
     path = parse_uri(f"{run.uri}/parts/1.parquet").path
     assert pq.read_table(path, filesystem=files).equals(large)
     assert json.loads(read_object(f"{run.uri}/run.json", StorageOptions()))
+    read = partial(read_object, options=StorageOptions())
+    document = json.loads(read(f"s3://{bucket}/judged/evaluation.json"))
+    hashes = {file["name"]: file["sha256"] for file in document["files"]}
+    assert hashes.keys() | {"evaluation.json"} == judged
+    for name, found_hash in hashes.items():
+        assert hashlib.sha256(read(f"s3://{bucket}/judged/{name}")).hexdigest() == found_hash
+    page = read(f"s3://{bucket}/judged/evaluation.html").decode()
+    drawn = [name for name in judged if name.endswith(".svg")]
+    assert page.count("data:image/svg+xml;base64,") == len(drawn) >= 4
 
 
 @pytest.mark.usefixtures("s3_env")

@@ -48,6 +48,24 @@ PLACES = ["--input", "/i", "--output", "/o"]
             ["--bank", "/b", "--compare-baseline=c=/c", "--compare-baseline=c=/d"],
             "--compare-baseline: two baselines are called c; give each its own name",
         ),
+        (
+            ["--bank", "/b", "--compare-bank=c=/c", "--compare-weights=d=/w.pt"],
+            "--compare-weights d: no --compare-bank is called so: c",
+        ),
+        (
+            ["--bank", "/b", "--compare-weights=d=/w.pt"],
+            "--compare-weights d: no --compare-bank is called so: there is none",
+        ),
+        (
+            [
+                "--bank=/b",
+                "--compare-bank=c=/c",
+                "--compare-weights=c=/w",
+                "--compare-weights=c=/x",
+            ],
+            "--compare-weights: there are two for the bank c; give one",
+        ),
+        (["--bank", "/b", "--compare-weights", "c"], "--compare-weights: expected NAME=URI"),
     ],
 )
 def test_one_line_says_what_is_wrong(flags: list[str], said: str) -> None:
@@ -85,6 +103,7 @@ def test_votes_are_counted_once_and_in_order() -> None:
         (["--sweep-preprocess"], False),
         (["--sweep-train-size=2"], False),
         (["--compare-bank", "c=/c"], True),  # by name and content, beside the settings
+        (["--compare-bank", "c=/c", "--compare-weights", "c=/w.pt"], True),
     ],
 )
 def test_what_changes_the_figures_is_compared(flags: list[str], same: bool) -> None:
@@ -121,7 +140,8 @@ def test_votes_may_be_those_of_other_banks_alone() -> None:
 
 
 def test_a_secret_in_another_banks_uri_is_refused() -> None:
-    flags = ["--bank", "/b", "--compare-bank", "c=s3://key:secret@bucket/bank"]
-    with pytest.raises(SettingsError) as refused:
-        read_settings(EvaluateSettings, PLACES + flags)
-    assert "secret@" not in str(refused.value)
+    place = "s3://key:secret@bucket/bank"
+    for flags in (["--compare-bank", f"c={place}"], ["--compare-weights", f"c={place}"]):
+        with pytest.raises(SettingsError) as refused:
+            read_settings(EvaluateSettings, [*PLACES, "--bank", "/b", *flags])
+        assert "secret@" not in str(refused.value)

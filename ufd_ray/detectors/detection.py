@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ufd_ray.detectors.calibration import Calibration
-from ufd_ray.detectors.neighbors import Embeddings, Neighbors, margin, vote
+from ufd_ray.detectors.neighbors import Embeddings, Neighbors, margin, mean_margin, vote
 from ufd_ray.detectors.probe import Probe, scores_of
 from ufd_ray.detectors.search import SearchCounts
 from ufd_ray.detectors.verdict import verdicts
 from ufd_ray.errors import ErrorCode, ModelError, SettingsError
-from ufd_ray.schema import DECIDING, FAKE, REAL
+from ufd_ray.schema import DECIDING, FAKE, MEAN_MARGIN, REAL
 
 OVERFLOWS = ModelError(
     ErrorCode.NOT_FINITE, "the probe's logit of this embedding is no finite float32"
@@ -26,7 +27,12 @@ class Search(Protocol):
     """Whatever finds neighbours in a bank: `NeighborSearch`, or several of them as one."""
 
     def search(
-        self, queries: Embeddings, k: int, *, leave_out: NDArray[np.int64] | None = None
+        self,
+        queries: Embeddings,
+        k: int,
+        *,
+        leave_out: NDArray[np.int64] | None = None,
+        per_class: int = 1,
     ) -> Neighbors:
         """As `NeighborSearch.search`."""
         ...
@@ -39,7 +45,7 @@ class Detected:
     Attributes:
         usable: (n,) of which anything could be said; m of them are.
         columns: (m,) values each, by the name of a column of `DETECTION`; those that nobody could
-            fill are not in it.
+            fill are not in it. Mean margins go by `MEAN_MARGIN` and k.
         neighbor_rows: (m, k) rows of what was searched, nearest first; None: nothing was.
         neighbor_similarity: (m, k) float64, cosine; None likewise.
         counts: how the neighbours were found; None likewise.
@@ -66,6 +72,8 @@ class Detector:
         k: neighbours that vote.
         radius: cosine distance to the nearest image, real or fake, over which an image lies outside
             of the bank; None: nothing is said of that.
+        mean_ks: numbers of neighbours of each class; for each, the margin of mean distances to
+            them is a column. Runs have none.
 
     Raises:
         SettingsError: the margin is to decide, and there are no images of one of the classes.
@@ -83,6 +91,7 @@ class Detector:
         unsure_above: float | None,
         k: int,
         radius: float | None = None,
+        mean_ks: Sequence[int] = (),
     ) -> None:
         self._probe = probe
         self._calibration = calibration
@@ -91,6 +100,7 @@ class Detector:
         self._unsure_above = unsure_above
         self._k = k
         self._radius = radius
+        self._mean_ks = mean_ks
         self._search = search
         self._labels = np.empty(0, np.int8) if labels is None else labels
         if search is not None and decider == "margin":
@@ -117,13 +127,16 @@ class Detector:
                 columns["probe_probability"] = self._calibration.probabilities(logits)
         rows = similarity = counts = None
         if self._search is not None:
-            near = self._search.search(embeddings, self._k)
+            per_class = max(self._mean_ks, default=1)
+            near = self._search.search(embeddings, self._k, per_class=per_class)
             columns["nn_vote"] = vote(near, self._labels)
             columns["nn_margin"] = margin(near)
             columns["nn_real_distance"] = np.maximum(1.0 - near.real_similarity, 0.0)
             columns["nn_fake_distance"] = np.maximum(1.0 - near.fake_similarity, 0.0)
             if self._radius is not None:
                 columns["out_of_bank"] = _lies_outside(near, self._radius)
+            for k in self._mean_ks:
+                columns[f"{MEAN_MARGIN}{k}"] = mean_margin(near, k)
             rows, similarity, counts = near.index, near.similarity, near.counts
         deciding = columns[DECIDING[self._decider]]
         columns["verdict"] = verdicts(deciding, self._threshold, self._unsure_above)

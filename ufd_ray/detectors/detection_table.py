@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ufd_ray.detectors.detection import Detected
 from ufd_ray.detectors.neighbors import Embeddings
-from ufd_ray.schema import DETECTION, NEIGHBOR
+from ufd_ray.schema import DETECTION, MEAN_MARGIN, NEIGHBOR
 from ufd_ray.storage.vectors import embedding_matrix
 
 _EVIDENCE = ("image_id", "uri", "label", "source")
@@ -48,7 +48,9 @@ def searchable(bank: Any) -> Searchable:
 def detection_columns(
     found: Detected, scored: NDArray[np.bool_], evidence: Any = None
 ) -> list[tuple[Any, Any]]:
-    """Field and column for each of `DETECTION`, null where nothing was said.
+    """Field and column for each of `DETECTION`, then for the mean margins that there are.
+
+    Null where nothing was said.
 
     Args:
         found: what was said.
@@ -60,7 +62,8 @@ def detection_columns(
     if found.neighbor_rows is not None and found.neighbor_similarity is not None:
         values["neighbors"] = _evidence(found.neighbor_rows, found.neighbor_similarity, evidence)
     columns = []
-    for field in DETECTION:
+    means = [pa.field(name, pa.float32()) for name in values if name.startswith(MEAN_MARGIN)]
+    for field in (*DETECTION, *means):
         if field.name in values:
             column = pa.array(values[field.name], field.type, from_pandas=True)
             columns.append((field, _spread(column, scored)))

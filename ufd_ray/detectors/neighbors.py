@@ -25,6 +25,7 @@ from ufd_ray.detectors.search import (
     SingleRows,
     StoredRows,
     UnitRows,
+    Wanted,
     bounded_products,
     divided,
     nearest,
@@ -51,16 +52,25 @@ class Neighbors:
         index: (q, k) int64, rows of the bank, nearest first: similarity falling, then real before
             fake, then image_id rising.
         similarity: (q, k) float64, their cosine similarity.
-        real_similarity: (q,) float64, to the nearest real image; NaN if the bank has none.
-        fake_similarity: (q,) float64, to the nearest fake image; NaN if the bank has none.
+        class_similarity: (2, q, c) float64, to the c nearest real and the c nearest fake images,
+            falling; NaN where the bank has no more of a class. c is at least 1.
         counts: how they were found.
     """
 
     index: NDArray[np.int64]
     similarity: NDArray[np.float64]
-    real_similarity: NDArray[np.float64]
-    fake_similarity: NDArray[np.float64]
+    class_similarity: NDArray[np.float64]
     counts: SearchCounts = field(default_factory=SearchCounts)
+
+    @property
+    def real_similarity(self) -> NDArray[np.float64]:
+        """(q,), to the nearest real image; NaN if the bank has none."""
+        return self.class_similarity[REAL, :, 0]
+
+    @property
+    def fake_similarity(self) -> NDArray[np.float64]:
+        """(q,), to the nearest fake image; NaN if the bank has none."""
+        return self.class_similarity[FAKE, :, 0]
 
 
 class NeighborSearch:
@@ -130,22 +140,29 @@ class NeighborSearch:
         return self._bank.rows.dim
 
     def search(
-        self, queries: Embeddings, k: int, *, leave_out: NDArray[np.int64] | None = None
+        self,
+        queries: Embeddings,
+        k: int,
+        *,
+        leave_out: NDArray[np.int64] | None = None,
+        per_class: int = 1,
     ) -> Neighbors:
-        """Find the k nearest of the joint bank, and the nearest of each class.
+        """Find the k nearest of the joint bank, and how near the nearest of each class are.
 
         Args:
             queries: (q, d) float32 or float16; q may be 0.
             k: how many neighbours: 0 … n, or n - 1 where rows are left out.
             leave_out: (q,) the row of the bank that each query may not find, its own as a rule; -1:
                 it may find all. None: all may.
+            per_class: to how many of each class the similarity is wanted, at least 1. There may be
+                fewer of them.
 
         Returns:
             The neighbours; for a given query the same bits whatever the other queries are.
 
         Raises:
-            ValueError: k or a row of leave_out is out of range, a shape or dtype does not fit, or a
-                query is zero or not finite (its row is named).
+            ValueError: k, per_class or a row of leave_out is out of range, a shape or dtype does
+                not fit, or a query is zero or not finite (its row is named).
         """
         _check_matrix(queries, "queries")
         if queries.shape[1] != self.dim:
@@ -154,6 +171,8 @@ class NeighborSearch:
         if not 0 <= k <= most:
             which = "" if leave_out is None else " others of the"
             raise ValueError(f"k must be from 0 to the {most}{which} rows of the bank, but is {k}")
+        if per_class < 1:
+            raise ValueError(f"per_class must be at least 1, but is {per_class}")
         leave_out = self._checked(leave_out, len(queries))
         device = self._bank.device
         vectors = UnitRows.of(shared(queries).to(device))
@@ -163,15 +182,16 @@ class NeighborSearch:
             raise ValueError(f"query in row {unusable[0]} is zero or not finite")
         own = None if leave_out is None else torch.from_numpy(leave_out).to(device)
 
+        wanted = Wanted(k, per_class)
         parts, threads, scanning = divided(len(queries), QUERIES_A_PASS[device.type], device)
 
         def some(part: slice) -> tuple[slice, Pairs, torch.Tensor, SearchCounts]:
             mine = None if own is None else own[part]
-            return part, *nearest(self._bank, vectors[part], k, mine, scanning)
+            return part, *nearest(self._bank, vectors[part], wanted, mine, scanning)
 
         index = np.empty((len(queries), k), np.int64)
         similarity = np.empty((len(queries), k))
-        closest = np.empty((2, len(queries)))
+        closest = np.empty((2, len(queries), per_class))
         counts = SearchCounts()
         with _ONE_AT_A_TIME, bounded_products(device):
             found = side_by_side(some, parts, threads)
@@ -182,8 +202,8 @@ class NeighborSearch:
                 similarity[query] = joint.similarity.view(-1, k).cpu().numpy()
             closest[:, part] = near.cpu().numpy()
             counts += counted
-        closest[np.isneginf(closest)] = np.nan  # no row of that class
-        return Neighbors(index, similarity, closest[REAL], closest[FAKE], counts)
+        closest[np.isneginf(closest)] = np.nan  # no more rows of that class
+        return Neighbors(index, similarity, closest, counts)
 
     def _checked(
         self, leave_out: NDArray[np.int64] | None, num_queries: int
@@ -224,8 +244,9 @@ def merge_neighbors(parts: Sequence[Neighbors], rank: NDArray[np.int64], k: int)
     """What several shards hold around the same queries, as if they were one bank.
 
     Args:
-        parts: of each shard, as many neighbours as it has, at most k; at least one part. Their
-            `index` is the row in the whole bank.
+        parts: of each shard, as many neighbours as it has, at most k, and for each class
+            similarities to as many as of all other shards; at least one part. Their `index` is the
+            row in the whole bank.
         rank: (n,) of the rows of the whole bank, as `rank_of` gives it.
         k: how many neighbours; the shards have as many together.
 
@@ -240,15 +261,17 @@ def merge_neighbors(parts: Sequence[Neighbors], rank: NDArray[np.int64], k: int)
         shared(np.concatenate([part.index.reshape(-1) for part in parts])),
         shared(np.concatenate([part.similarity.reshape(-1) for part in parts])),
     ).best(k, shared(rank))
-    real = np.fmax.reduce([part.real_similarity for part in parts])
-    fake = np.fmax.reduce([part.fake_similarity for part in parts])
+    of_class = np.concatenate([part.class_similarity for part in parts], axis=2)
+    per_class = parts[0].class_similarity.shape[2]
+    known = np.where(np.isnan(of_class), -np.inf, of_class)
+    closest = np.sort(known, axis=2)[:, :, ::-1][:, :, :per_class]
+    closest[np.isneginf(closest)] = np.nan
     counts = [part.counts for part in parts]
     recomputed = max(one.num_recomputed for one in counts)
     return Neighbors(
         joint.row.view(num, k).numpy(),
         joint.similarity.view(num, k).numpy(),
-        real,
-        fake,
+        closest,
         SearchCounts(num, num - recomputed, recomputed, max(one.num_settled for one in counts)),
     )
 
@@ -293,6 +316,35 @@ def margin(neighbors: Neighbors) -> NDArray[np.float32]:
     """
     # Not by way of 1 − similarity, whose rounding could make a small difference vanish.
     return (neighbors.fake_similarity - neighbors.real_similarity).astype(np.float32)
+
+
+def mean_margin(neighbors: Neighbors, k: int) -> NDArray[np.float32]:
+    """Mean distance to the k nearest real images minus mean distance to the k nearest fakes.
+
+    That is the mean of the k margins between the i-th nearest of both. Of a class that has fewer,
+    the mean is over all of it. With k = 1 it is the margin, to the bit.
+
+    Args:
+        neighbors: of q queries, with similarities to at least k of each class.
+        k: how many of each class, at least 1.
+
+    Returns:
+        (q,) float32, cosine distance; NaN where the bank lacks a class.
+
+    Raises:
+        ValueError: k is out of range.
+    """
+    most = neighbors.class_similarity.shape[2]
+    if not 1 <= k <= most:
+        raise ValueError(f"k must be from 1 to the {most} of each class, but is {k}")
+    nearest_k = neighbors.class_similarity[:, :, :k]
+    there = ~np.isnan(nearest_k)
+    # One by one from the nearest on: other sums depend on how the numbers lie in memory.
+    sums = np.where(there, nearest_k, 0.0).cumsum(axis=2)[:, :, -1]
+    counts = there.sum(axis=2)
+    means = sums / np.where(counts, counts, np.nan)
+    difference: NDArray[np.float32] = (means[FAKE] - means[REAL]).astype(np.float32)
+    return difference
 
 
 def _check_matrix(vectors: Embeddings, name: str) -> None:

@@ -54,12 +54,13 @@ class NestedSearch:
             for a, b in pairwise(cuts)
         ]
 
-    def search(self, queries: Embeddings, k: int) -> list[Neighbors]:
+    def search(self, queries: Embeddings, k: int, *, per_class: int = 1) -> list[Neighbors]:
         """For each size the k nearest of its rows, fewer where it has not as many.
 
         Args:
             queries: (q, d) float32 or float16; q may be 0.
             k: how many neighbours.
+            per_class: as for `NeighborSearch.search`.
 
         Returns:
             For each size the bits of a search in its rows alone.
@@ -70,7 +71,7 @@ class NestedSearch:
         found: list[Neighbors] = []
         nested = []
         for start, shell in zip(self._starts, self._shells, strict=True):
-            near = shell.search(queries, min(k, shell.num_rows))
+            near = shell.search(queries, min(k, shell.num_rows), per_class=per_class)
             found.append(replace(near, index=near.index + start))
             nested.append(merge_neighbors(found, self._rank, min(k, start + shell.num_rows)))
         return nested

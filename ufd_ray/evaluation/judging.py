@@ -15,6 +15,7 @@ from ufd_ray.schema import FAKE
 AVERAGE_PRECISION = "average_precision"
 ACCURACY = "accuracy"
 """At the detector's own threshold; `accuracy_tuned` and `accuracy_oracle` are at the others."""
+_ORACLE = "_oracle"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def judge(
         Average precision, ROC-AUC, shares of fakes found at 1 % and 5 % of real images flagged;
         at each threshold `accuracy` (mean of both classes), `accuracy_real`, `accuracy_fake`,
         `accuracy_overall` and the threshold itself; for a share, the calibration error (ECE).
-        What there is no tuned threshold for is left out. Intervals are of 95 %.
+        What there is no tuned threshold for is left out. Intervals are of 95 %; at
+        the oracle's threshold there is none.
 
     Raises:
         ValueError: shapes do not fit.
@@ -83,7 +85,7 @@ def judge(
         "": column.default,
         "_tuned": column.tuned,
         # Tuned on the set itself: what no threshold that comes from elsewhere can do better.
-        "_oracle": oracle_threshold(labels, scores, column.default),
+        _ORACLE: oracle_threshold(labels, scores, column.default),
     }
     for which, threshold in thresholds.items():
         if threshold is not None:
@@ -99,8 +101,10 @@ def _at(
     found = accuracy_at(labels, scores, threshold)
     right = (scores.astype(np.float64) > threshold) == (labels == FAKE)
     both = balanced_accuracy_interval(right, labels)
+    # What was chosen by these very images says nothing of others, however many there are.
+    ends = (None, None) if which == _ORACLE else (both.low, both.high)
     return [
-        Figure(f"{ACCURACY}{which}", both.estimate, both.low, both.high),
+        Figure(f"{ACCURACY}{which}", both.estimate, *ends),
         Figure(f"{ACCURACY}_real{which}", found.real),
         Figure(f"{ACCURACY}_fake{which}", found.fake),
         Figure(f"{ACCURACY}_overall{which}", found.overall),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -25,12 +26,15 @@ Keep = bool | npt.NDArray[np.int64]
 
 
 def for_stage(
-    detectors: Detectors, keep_embeddings: Keep, search: OpenSearch | None
+    detectors: Detectors,
+    keep_embeddings: Keep,
+    search: OpenSearch | None,
+    mean_ks: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """What `DetectGenerated` takes."""
+    """What `DetectGenerated` takes; `mean_ks` is for evaluations alone (see `Detector`)."""
     return {
         "search": search,
-        "detector": detectors.arguments(),
+        "detector": {**detectors.arguments(), "mean_ks": mean_ks},
         "keep_embeddings": keep_embeddings,
     }
 

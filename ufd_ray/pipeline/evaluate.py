@@ -12,8 +12,9 @@ from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.comparing.compared import read_compared
 from ufd_ray.pipeline.comparing.scoring import beside, score_by_baselines
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
+from ufd_ray.pipeline.evaluating.document import DOCUMENT
 from ufd_ray.pipeline.evaluating.listed_sets import ListedSets
-from ufd_ray.pipeline.evaluating.publishing import DOCUMENT, publish
+from ufd_ray.pipeline.evaluating.publishing import publish
 from ufd_ray.pipeline.evaluating.sampled import SampledImages
 from ufd_ray.pipeline.evaluating.scoring import Judged, score_images
 from ufd_ray.pipeline.evaluating.spectra import mean_spectra
@@ -23,6 +24,7 @@ from ufd_ray.pipeline.searching import Encoding, choose_search_device
 from ufd_ray.pipeline.sweeping.banks import read_others
 from ufd_ray.pipeline.sweeping.beside import plan_sweeps, sweep
 from ufd_ray.pipeline.sweeping.scoring import Embedded
+from ufd_ray.schema import FAKE, REAL
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import (
     Parts,
@@ -103,11 +105,18 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
 
 def _read_detectors(settings: EvaluateSettings, storage: StorageOptions) -> Detectors:
     if settings.bank is not None:
-        num = read_bank_info(settings.bank, storage).num_searchable
+        bank = read_bank_info(settings.bank, storage)
+        num = bank.num_searchable
         if settings.ks[-1] > num:
             raise SettingsError(
                 f"--ks {settings.ks[-1]}: the bank has only {num:,} images to search; give smaller"
                 " numbers"
+            )
+        fewest = min(bank.counts["label"].get(str(label), 0) for label in (REAL, FAKE))
+        if 0 < fewest < settings.ks[-1]:
+            print(
+                f"--ks {settings.ks[-1]}: of one class the bank has only {fewest:,} images, and"
+                " means of more are over all of these"
             )
     return Detectors.read(settings.deciding, storage)
 

@@ -116,9 +116,9 @@ def progress_lines(tally: Any, last_stage: str, num_images: int, every_s: float)
 
     def look() -> None:
         if counts := read_tally(tally):
-            pace = counts["paces"].get(last_stage)
-            done = pace.num_images if pace else 0
-            print(progress_line(done, num_images, counts["errors"], time.monotonic() - begun))
+            done, encoded = _num_images(counts, last_stage), _num_images(counts, "encode")
+            took = time.monotonic() - begun
+            print(progress_line(done, num_images, counts["errors"], took, encoded))
 
     with repeated(look, every_s):
         yield
@@ -142,11 +142,21 @@ def repeated(look: Callable[[], None], every_s: float) -> Iterator[None]:
         thread.join()
 
 
-def progress_line(done: int, total: int, errors: int, elapsed_s: float) -> str:
-    """One line: images done, errors, images/s since the start, time left."""
+def progress_line(done: int, total: int, errors: int, elapsed_s: float, encoded: int = 0) -> str:
+    """One line: images done, errors, images/s since the start, time left.
+
+    Before the first block is done, which a large encoder on CPUs takes minutes for, those that are
+    `encoded` show that something goes on.
+    """
     rate = done / elapsed_s if elapsed_s > 0 else 0.0
-    left = f"{_duration((total - done) / rate)} left" if rate else "starting"
+    begun = f"starting, {encoded:,} encoded" if encoded else "starting"
+    left = f"{_duration((total - done) / rate)} left" if rate else begun
     return f"{done:,} of {total:,} images · {errors:,} errors · {rate:.1f} images/s · {left}"
+
+
+def _num_images(counts: dict[str, Any], stage: str) -> int:
+    pace = counts["paces"].get(stage)
+    return pace.num_images if pace else 0
 
 
 def _duration(seconds: float) -> str:

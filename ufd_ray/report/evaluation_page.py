@@ -20,6 +20,8 @@ from ufd_ray.report.page import escape, make_page, name_of
 
 _WARNING = "warning: "
 _LONGEST_LINE = 1000
+_IMAGE_TYPES = {"svg": "image/svg+xml", "png": "image/png"}
+"""What the bytes of a figure are, by the end of its name."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,12 @@ class Drawn:
     """A figure of the evaluation.
 
     Attributes:
-        name: of its file.
-        svg: its bytes; None: it is too large for a page.
+        name: of its file, `….svg` or `….png`; without that where there are no bytes.
+        data: its bytes; None: it is too large for a page.
     """
 
     name: str
-    svg: bytes | None
+    data: bytes | None
 
 
 def render_evaluation(
@@ -90,13 +92,13 @@ def _figures(drawn: Sequence[Drawn]) -> list[str]:
     lines = ["<h2>Figures</h2>"] if drawn else []
     for one in drawn:
         words = escape(one.name)
-        if one.svg is None:
+        if one.data is None:
             lines.append(f'<p class="note">{words} is too large for this page.</p>')
             continue
-        data = base64.b64encode(one.svg).decode()
+        kind, data = _IMAGE_TYPES[one.name.rpartition(".")[2]], base64.b64encode(one.data).decode()
         lines.append(
-            f'<figure><img class="figure" src="data:image/svg+xml;base64,{data}" alt="Figure'
-            f' {words}"><figcaption>{words}</figcaption></figure>'
+            f'<figure><img class="figure" src="data:{kind};base64,{data}" alt="Figure {words}">'
+            f"<figcaption>{words}</figcaption></figure>"
         )
     return lines
 

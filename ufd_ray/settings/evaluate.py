@@ -38,7 +38,9 @@ class EvaluateSettings(ReviewSettings, SweepSettings, SearchSettings, ImageSetti
     probe: Place | None = Field(None, description="folder or URI of the probe that is judged")
     output: Place = Field(description="folder or URI of the new evaluation")
     ks: Several[Annotated[int, Field(ge=1, le=100)]] = Field(
-        [1, 3, 5, 9], description="numbers of neighbours that vote, each a detector; repeatable"
+        [1, 3, 5, 9],
+        description="numbers of neighbours that vote, and of each class whose mean distances make a"
+        " margin, each a detector; repeatable",
     )
     seed: int = Field(
         0,
@@ -85,7 +87,7 @@ class EvaluateSettings(ReviewSettings, SweepSettings, SearchSettings, ImageSetti
     @field_validator("compare_baseline")
     @classmethod
     def _each_name_once_of_baselines(cls, given: list[str]) -> list[str]:
-        return each_name_once(given, "baselines")
+        return each_name_once(given, "two baselines are called {}; give each its own name")
 
     @model_validator(mode="after")
     def _has_a_detector(self) -> Self:

@@ -21,19 +21,19 @@ def is_named(given: str) -> str:
     return given
 
 
-def each_name_once(given: list[str], what: str) -> list[str]:
+def each_name_once(given: list[str], said: str) -> list[str]:
     """The words themselves, if no two have one name.
 
     Args:
         given: NAME=URI each.
-        what: they are, for the message.
+        said: where two have one, `{}` in the place of the name.
 
     Raises:
         ValueError: two have.
     """
     names = [one.partition("=")[0] for one in given]
     if again := {name for name in names if names.count(name) > 1}:
-        raise ValueError(f"two {what} are called {min(again)}; give each its own name")
+        raise ValueError(said.format(min(again)))
     return given
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from ufd_ray.settings.job import JobSettings
 from ufd_ray.settings.named import each_name_once, is_named, places_by_name
@@ -21,17 +21,27 @@ def _is_even(size: int) -> int:
     return size
 
 
-def _is_named(given: str) -> str:
-    if is_named(given).startswith(f"{OWN}="):
+def _is_another(given: str) -> str:
+    if given.partition("=")[0] == OWN:
         raise ValueError(f"{OWN} is what the evaluation's own bank is called; choose another name")
     return given
+
+
+_NamedPlace = Annotated[str, AfterValidator(is_named)]
+_AGAIN = {
+    "compare_bank": "two banks are called {}; give each its own name",
+    "compare_weights": "there are two for the bank {}; give one",
+}
 
 
 class SweepSettings(JobSettings):
     """What is varied: each a table and a figure."""
 
     # Of other banks, names and what they hold are compared instead, wherever they lie.
-    changes_no_row: ClassVar[frozenset[str]] = JobSettings.changes_no_row | {"compare_bank"}
+    changes_no_row: ClassVar[frozenset[str]] = JobSettings.changes_no_row | {
+        "compare_bank",
+        "compare_weights",
+    }
 
     sweep_jpeg: bool = Field(
         False, description="judge all images as JPEGs of falling quality as well (robustness)"
@@ -57,10 +67,15 @@ class SweepSettings(JobSettings):
         description="judge neighbours and a new probe on so many of the bank's training images,"
         " half of them real, as well; repeatable",
     )
-    compare_bank: Several[Annotated[str, AfterValidator(_is_named)]] = Field(
+    compare_bank: Several[Annotated[_NamedPlace, AfterValidator(_is_another)]] = Field(
         [],
         description="NAME=URI of another bank, of this encoder or another one, whose neighbours and"
         " a new probe on it are judged on the same images as well; repeatable",
+    )
+    compare_weights: Several[_NamedPlace] = Field(
+        [],
+        description="NAME=URI of the file with the weights of another bank's encoder, where they do"
+        " not lie where that bank says; repeatable",
     )
 
     @field_validator("sweep_sigmas", "sweep_train_size")
@@ -73,10 +88,20 @@ class SweepSettings(JobSettings):
     def _each_once_falling(cls, given: list[int]) -> list[int]:
         return sorted(set(given), reverse=True)
 
-    @field_validator("compare_bank")
+    @field_validator("compare_bank", "compare_weights")
     @classmethod
-    def _each_name_once(cls, given: list[str]) -> list[str]:
-        return each_name_once(given, "banks")
+    def _each_name_once(cls, given: list[str], info: ValidationInfo) -> list[str]:
+        return each_name_once(given, _AGAIN[info.field_name or ""])
+
+    @model_validator(mode="after")
+    def _weights_are_of_a_bank(self) -> Self:
+        for name in self.compared_weights:
+            if name not in self.compared_banks:
+                known = ", ".join(self.compared_banks) or "there is none"
+                raise ValueError(
+                    f"--compare-weights {name}: no --compare-bank is called so: {known}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _sweeps_by_name(self) -> Self:
@@ -97,3 +122,8 @@ class SweepSettings(JobSettings):
     def compared_banks(self) -> dict[str, str]:
         """Name → path or URI, in the order given."""
         return places_by_name(self.compare_bank)
+
+    @property
+    def compared_weights(self) -> dict[str, str]:
+        """Name of another bank → path or URI of its encoder's weights."""
+        return places_by_name(self.compare_weights)

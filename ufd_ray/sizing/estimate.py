@@ -12,8 +12,9 @@
 
   The slowest is the bottleneck: the others go on beside it.
 - *listing* and *publication* are the driver's alone, before and after, whatever the machines.
-- *start-up*: Ray's own, then imports, of as many workers as begin at once on a machine and share
-  its cores, then the model or the bank, whichever takes longer.
+- *start-up*: Ray's own, then imports, then the model or the bank, whichever takes longer; on few
+  cores, the core-seconds of Ray and of all workers that begin at once on a machine, divided by its
+  cores, where that is longer.
 
 Core-seconds are taken to be those of the machine that measured. What is left out: further tries,
 machines that are lost, machines that start one after the other, and the last blocks, which not all
@@ -36,6 +37,7 @@ class Stated:
 
     Attributes:
         start_s: seconds in which a flow's actors and first tasks are under way, beside imports.
+        start_core_s: core-seconds of Ray's own processes on a machine until then.
         core_s: core-seconds an image in which Ray moves it between stages.
         idle_cores: of each machine, which Ray's processes take by waking and looking.
         list_s: seconds an image in which a manifest is listed.
@@ -44,6 +46,7 @@ class Stated:
     """
 
     start_s: float
+    start_core_s: float
     core_s: float
     idle_cores: float
     list_s: float
@@ -53,6 +56,7 @@ class Stated:
 
 RAY = Stated(
     start_s=2.0,
+    start_core_s=15.0,
     core_s=0.001,
     idle_cores=0.2,
     list_s=1.7e-6,
@@ -60,8 +64,9 @@ RAY = Stated(
     readers_a_core=1.0,
 )
 """`list_s` and `publish_s` are measured (`benchmarks/ledger.py`, `resume.py`: 2 cores, AMD EPYC,
-local disk), and so is `idle_cores`, once: fifteen processes at 1 to 1.4 % of a core each, in a run
-on that machine. The other three are assumed; `benchmarks/plan.py` tells how near it comes."""
+local disk), and so are, once each on that machine, `idle_cores`, fifteen processes at 1 to 1.4 % of
+a core each, and `start_core_s`, what 17 s of two busy cores were, less imports and model. The other
+three are assumed; `benchmarks/plan.py` tells how near it comes."""
 
 
 @dataclass(frozen=True)
@@ -173,10 +178,12 @@ def _startup_s(measured: Measured, machines: Machines, num_images: int, stated: 
         raise ValueError("nobody says how long start-up takes, and imports were not measured")
     blocks = math.ceil(num_images / ROWS_PER_BLOCK)
     readers = min(blocks / machines.number, stated.readers_a_core * machines.cpus)
-    workers = machines.encoders_a_machine + 1 + readers
-    turns = max(1.0, workers / machines.cpus)
-    loading = max(measured.model_s or 0.0, measured.bank_s or 0.0)
-    return stated.start_s + turns * measured.import_s + loading
+    encoders, model_s = machines.encoders_a_machine, measured.model_s or 0.0
+    bank_s = measured.bank_s or 0.0
+    alone = stated.start_s + measured.import_s + max(model_s, bank_s)
+    imports = (encoders + 1 + readers) * measured.import_s
+    work = stated.start_core_s + imports + encoders * model_s + bank_s
+    return max(alone, work / machines.cpus)
 
 
 def _costs(

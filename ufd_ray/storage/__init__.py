@@ -47,6 +47,7 @@ from ufd_ray.storage.node_cache import FileOnNode, describe_file, file_on_node, 
 from ufd_ray.storage.objects import delete_objects, object_exists, read_object, write_object
 from ufd_ray.storage.probes import ProbeFiles, read_probe, write_probe
 from ufd_ray.storage.review_files import FilledIn, check_no_sample, read_labels, write_sample
+from ufd_ray.storage.runs.contents import printable
 from ufd_ray.storage.runs.current import write_current
 from ufd_ray.storage.runs.embeddings import (
     ROWS_PER_GROUP,
@@ -63,6 +64,7 @@ from ufd_ray.storage.runs.history import (
     published_runs,
 )
 from ufd_ray.storage.runs.lease import Lease
+from ufd_ray.storage.runs.marks import marked
 from ufd_ray.storage.runs.pruning import prune
 from ufd_ray.storage.runs.pruning_plan import PruningPolicy, plan_pruning
 from ufd_ray.storage.runs.publication import Parts, PublishedFile, check_files, write_table
@@ -132,6 +134,7 @@ __all__ = [
     "list_folder",
     "local_copy",
     "manifest_ranges",
+    "marked",
     "network_file",
     "new_run_id",
     "object_exists",
@@ -142,6 +145,7 @@ __all__ = [
     "outcome_of_earlier",
     "parse_uri",
     "plan_pruning",
+    "printable",
     "prune",
     "published_run",
     "published_runs",

@@ -16,6 +16,7 @@ from ufd_ray.detectors import (
     Searchable,
     detection_columns,
     margin,
+    mean_margin,
     searchable,
     verdicts,
     vote,
@@ -73,6 +74,19 @@ def test_every_column_is_its_own_functions() -> None:
     np.testing.assert_array_equal(found.neighbor_rows, near.index)
     assert found.counts is not None
     assert found.counts.num_queries == len(QUERIES)
+
+
+def test_margins_of_means_are_columns_of_their_own() -> None:
+    found = detector(mean_ks=[1, 4, 15]).detect(QUERIES)
+    near = SEARCH.search(QUERIES, K, per_class=15)  # of ten of each class
+    plain = detector().detect(QUERIES).columns
+    assert found.columns.keys() - plain.keys() == {f"nn_mean_margin_k{k}" for k in (1, 4, 15)}
+    for name, values in plain.items():
+        np.testing.assert_array_equal(found.columns[name], values, err_msg=name)
+    for k in (1, 4, 15):
+        values = found.columns[f"nn_mean_margin_k{k}"]
+        np.testing.assert_array_equal(values, mean_margin(near, k))
+    np.testing.assert_array_equal(found.columns["nn_mean_margin_k1"], plain["nn_margin"])
 
 
 @pytest.mark.parametrize(
@@ -197,6 +211,19 @@ def test_columns_are_those_of_the_contract_with_nulls_between() -> None:
         assert [n["uri"] for n in row] == [f"/{i}.png" for i in index]
         assert [n["label"] for n in row] == BANK.labels[index].tolist()
         assert [n["similarity"] for n in row] == similar.astype(np.float32).tolist()
+
+
+def test_margins_of_means_follow_the_contract() -> None:
+    bank = bank_table()
+    rows = searchable(bank)
+    search = NeighborSearch(rows.embeddings, rows.labels, rows.image_ids)
+    found = detector(search=search, labels=rows.labels, mean_ks=[2, 3]).detect(QUERIES)
+    scored = np.arange(12) < 9
+    names = [field.name for field, _ in detection_columns(found, scored, bank)]
+    assert names == [*(f.name for f in DETECTION), "nn_mean_margin_k2", "nn_mean_margin_k3"]
+    _, last = detection_columns(found, scored, bank)[-1]
+    assert last.to_pylist() == [*found.columns["nn_mean_margin_k3"].tolist(), None, None, None]
+    assert last.type == pa.float32()
 
 
 def test_a_bank_of_one_class_has_no_margin() -> None:

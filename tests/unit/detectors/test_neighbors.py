@@ -3,6 +3,9 @@ from __future__ import annotations
 import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -22,10 +25,10 @@ from tests.unit.detectors.search_cases import (
     small_tiles,
 )
 from ufd_ray.detectors import (
-    Neighbors,
     NeighborSearch,
     SearchCounts,
     margin,
+    mean_margin,
     merge_neighbors,
     rank_of,
     search_bytes,
@@ -39,9 +42,9 @@ from ufd_ray.errors import StorageError
 @pytest.mark.parametrize("make", HARD)
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize("half", [False, True])
-@pytest.mark.parametrize("k", [0, 1, 9, 50])
+@pytest.mark.parametrize(("k", "per_class"), [(0, 1), (1, 1), (9, 9), (50, 1), (4, 60)])
 def test_search_equals_float64_brute_force(
-    make: Any, dtype: Any, half: bool, k: int, monkeypatch: pytest.MonkeyPatch
+    make: Any, dtype: Any, half: bool, k: int, per_class: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_tiles(monkeypatch, 384)  # several, the last one partial
     rng = np.random.default_rng(k)
@@ -56,11 +59,11 @@ def test_search_equals_float64_brute_force(
     queries = bank[own]
     queries[12:] = (queries[12:] * (1 + rng.normal(size=queries[12:].shape) / 9)).astype(dtype)
     search = NeighborSearch(bank, labels, ids, half=half)
-    found = search.search(queries, k)
-    assert_equal(found, brute_force(bank, labels, ids, queries, k))
+    found = search.search(queries, k, per_class=per_class)
+    assert_equal(found, brute_force(bank, labels, ids, queries, k, per_class=per_class))
     assert found.counts.num_queries == 24
-    found = search.search(queries, k, leave_out=own)
-    assert_equal(found, brute_force(bank, labels, ids, queries, k, leave_out=own))
+    found = search.search(queries, k, leave_out=own, per_class=per_class)
+    assert_equal(found, brute_force(bank, labels, ids, queries, k, own, per_class))
 
 
 def counts_of(
@@ -99,23 +102,23 @@ def test_counts_add_up() -> None:
     seed=st.integers(0, 2**32 - 1),
     cuts=st.lists(st.integers(0, 300), max_size=6),
     k=st.integers(1, 60),
+    per_class=st.integers(1, 60),
     half=st.booleans(),
     case=st.sampled_from(HARD),
 )
 def test_any_sharding_equals_the_whole(
-    seed: int, cuts: list[int], k: int, half: bool, case: Any
+    seed: int, cuts: list[int], k: int, per_class: int, half: bool, case: Any
 ) -> None:
     rng = np.random.default_rng(seed)
     bank = case(rng)[:300]
     labels, ids = rng.integers(0, 2, len(bank)).astype(np.int8), names(rng, len(bank))
     queries = bank[:20]
-    whole = NeighborSearch(bank, labels, ids, half=half).search(queries, k)
+    whole = NeighborSearch(bank, labels, ids, half=half).search(queries, k, per_class=per_class)
     parts = []  # of 0 rows, too, and of fewer than k
     for rows in np.split(rng.permutation(len(bank)), sorted(min(cut, len(bank)) for cut in cuts)):
         shard = NeighborSearch(bank[rows], labels[rows], ids[rows], half=half)
-        found = shard.search(queries, min(k, len(rows)))
-        nearest = (found.similarity, found.real_similarity, found.fake_similarity)
-        parts.append(Neighbors(rows[found.index], *nearest, found.counts))
+        found = shard.search(queries, min(k, len(rows)), per_class=per_class)
+        parts.append(replace(found, index=rows[found.index]))
     merged = merge_neighbors(parts, rank_of(labels, ids), k)
     assert_equal(merged, whole)
     assert merged.counts.num_queries == 20
@@ -207,12 +210,14 @@ def test_the_batch_of_a_query_never_matters(seed: int, cuts: list[int]) -> None:
     search = NeighborSearch(bank, labels, ids, half=bool(seed % 2))
     queries = cone(rng, 90, 48, 0.6)
     queries[:45] = bank[:45] * np.float32(1.5)
-    whole = search.search(queries, 5)
+    whole = search.search(queries, 5, per_class=4)
     order = rng.permutation(90)
-    parts = [search.search(part, 5) for part in np.split(queries[order], sorted(cuts))]
+    parts = [search.search(part, 5, per_class=4) for part in np.split(queries[order], sorted(cuts))]
     for name in ("index", "similarity", "real_similarity", "fake_similarity"):
         again = np.concatenate([getattr(part, name) for part in parts])
         np.testing.assert_array_equal(again, getattr(whole, name)[order])
+    means = np.concatenate([mean_margin(part, 4) for part in parts])
+    np.testing.assert_array_equal(means, mean_margin(whole, 4)[order])
 
 
 def test_fast_products_elsewhere_in_the_process_change_nothing(
@@ -284,6 +289,51 @@ def test_at_k_1_the_vote_is_the_sign_of_the_margin(seed: int, values: int) -> No
     labels[:2] = 0, 1
     found = NeighborSearch(bank, labels, ids).search(bank[rng.permutation(60)], 1)
     np.testing.assert_array_equal(vote(found, labels) == 1, margin(found) > 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    counts=st.tuples(st.integers(0, 12), st.integers(1, 12)),
+    k=st.integers(1, 9),
+    tied=st.booleans(),
+)
+def test_a_margin_of_means_is_that_of_all_similarities(
+    seed: int, counts: tuple[int, int], k: int, tied: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    num = sum(counts)
+    if tied:  # few small integers
+        bank = rng.integers(-2, 3, size=(num, 3)).astype(np.float32)
+        bank[~bank.any(axis=1)] = 1
+    else:
+        bank = cone(rng, num, 16, 0.8)
+    labels, ids = rng.permutation(np.repeat([0, 1], counts)), names(rng, num)
+    queries = np.concatenate([bank, bank[::-1] + bank])
+    queries[~queries.any(axis=1)] = 1
+    found = NeighborSearch(bank, labels, ids).search(queries, 0, per_class=9)
+    whole = brute_force(bank, labels, ids, queries, num)
+    expected = []
+    for index, similarity in zip(whole.index, whole.similarity, strict=True):
+        near = [similarity[labels[index] == label][:k].tolist() for label in (0, 1)]
+        real, fake = (reduce(add, some) / len(some) if some else math.nan for some in near)
+        expected.append(fake - real)
+    np.testing.assert_array_equal(mean_margin(found, k), np.array(expected, np.float32))
+    np.testing.assert_array_equal(mean_margin(found, 1), margin(found))
+
+
+def test_of_a_small_class_the_mean_is_over_all_of_it() -> None:
+    bank = np.array([[1, 0], [0, 1], [3, 4]], np.float32)
+    search = NeighborSearch(bank, np.array([0, 1, 1]), list("abc"))
+    found = search.search(np.array([[2, 0]], np.float32), 1, per_class=3)
+    np.testing.assert_array_equal(np.isnan(found.class_similarity[:, 0]).sum(axis=1), [2, 1])
+    for k, expected in ((1, 0.6 - 1), (2, 0.6 / 2 - 1), (3, 0.6 / 2 - 1)):
+        assert mean_margin(found, k).tolist() == pytest.approx([expected])
+    for k in (0, 4):
+        with pytest.raises(ValueError, match=f"from 1 to the 3 of each class, but is {k}"):
+            mean_margin(found, k)
+    with pytest.raises(ValueError, match="per_class must be at least 1, but is 0"):
+        search.search(bank, 1, per_class=0)
 
 
 def test_a_tie_is_real_and_then_by_image_id() -> None:
@@ -366,6 +416,7 @@ def test_the_device_never_matters(make: Any, half: bool, monkeypatch: pytest.Mon
     for most in (pool.MOST, 20):  # with few, crowded queries are searched again
         monkeypatch.setattr(pool, "MOST", most)
         there = NeighborSearch(bank, labels, ids, device="cuda", half=half)
-        assert_equal(there.search(bank[:200], 9), here.search(bank[:200], 9))
+        found = there.search(bank[:200], 9, per_class=7)
+        assert_equal(found, here.search(bank[:200], 9, per_class=7))
         found = there.search(bank[own], 9, leave_out=own)
         assert_equal(found, here.search(bank[own], 9, leave_out=own))

@@ -22,15 +22,14 @@ def test_each_part_is_found_as_if_it_were_alone(bank: Bank) -> None:
     vectors, labels, ids = bank
     queries = np.concatenate([cone(RNG, 20, 16, 0.6), vectors[:10]])
     sizes = [2, 7, 64, 90]
-    found = NestedSearch(vectors, labels, ids, sizes).search(queries, 9)
+    found = NestedSearch(vectors, labels, ids, sizes).search(queries, 9, per_class=5)
     for size, near in zip(sizes, found, strict=True):
         alone = NeighborSearch(vectors[:size], labels[:size], ids[:size])
-        expected = alone.search(queries, min(9, size))
+        expected = alone.search(queries, min(9, size), per_class=5)
         assert np.array_equal(near.index, expected.index)
         assert np.array_equal(near.similarity, expected.similarity)
-        for name in ("real_similarity", "fake_similarity"):
-            same = (getattr(near, name), getattr(expected, name))
-            assert np.array_equal(*same, equal_nan=True)
+        same = (near.class_similarity, expected.class_similarity)
+        assert np.array_equal(*same, equal_nan=True)
 
 
 @pytest.mark.parametrize(

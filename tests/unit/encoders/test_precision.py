@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -72,17 +73,29 @@ def test_every_short_name_has_a_sibling_of_its_family() -> None:
         assert family == family_of(EncoderSpec.parse(sibling))
 
 
+@dataclass(frozen=True)
+class Exact:
+    """What a sibling says of photographs: of pure noise all embeddings are alike."""
+
+    spec: EncoderSpec
+    pixels: Pixels
+    embeddings: npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="module", params=[name for name in SIBLINGS if name != "lite0"])
+def exact(request: pytest.FixtureRequest, photographs: list[Picture]) -> Exact:
+    """Of each sibling once, for both precisions."""
+    spec = EncoderSpec.parse(SIBLINGS[request.param])
+    encoder = Encoder.load(spec)
+    pixels = pixels_of(photographs, encoder.input_size)
+    return Exact(spec, pixels, encoder.encode(pixels))
+
+
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-@pytest.mark.parametrize("short", [name for name in SIBLINGS if name != "lite0"])
-def test_the_bounds_hold(
-    short: str, precision: Literal["bf16", "fp16"], photographs: list[Picture]
-) -> None:
-    spec = EncoderSpec.parse(SIBLINGS[short])
-    exact = Encoder.load(spec)
-    # Photographs: of pure noise all embeddings are alike.
-    pixels = pixels_of(photographs, exact.input_size)
-    embeddings, rough = exact.encode(pixels), in_half(spec, precision).encode(pixels)
-    family = family_of(spec)
+def test_the_bounds_hold(exact: Exact, precision: Literal["bf16", "fp16"]) -> None:
+    embeddings = exact.embeddings
+    rough = in_half(exact.spec, precision).encode(exact.pixels)
+    family = family_of(exact.spec)
     assert family is not None
     assert 1e-5 < relative_difference(rough, embeddings) < BOUNDS[family][precision]
     cosines = (embeddings * rough).sum(axis=1) / (

@@ -80,12 +80,17 @@ def test_a_page_has_every_figure() -> None:
 
 def test_figures_are_part_of_the_file() -> None:
     svg = b"<svg xmlns='http://www.w3.org/2000/svg'/>"
-    drawn = [Drawn("figures/roc.svg", svg), Drawn(f"figures/{HOSTILE}.svg", None)]
+    png = b"\x89PNG"
+    drawn = [Drawn("figures/roc.svg", svg), Drawn(f"figures/{HOSTILE}", None)]
+    drawn.append(Drawn("figures/spectra-of-mean.png", png))
     made = render_evaluation(DOCUMENT, METRICS, TOLD, drawn)
-    (data,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', made)
-    assert base64.b64decode(data) == svg
+    found = re.findall(r'src="data:image/([^;]+);base64,([^"]+)"', made)
+    assert [(kind, base64.b64decode(data)) for kind, data in found] == [
+        ("svg+xml", svg),
+        ("png", png),
+    ]
     page = Page(made)
-    assert page.tags.count("img") == 1
+    assert page.tags.count("img") == 2
     assert ("alt", "Figure figures/roc.svg") in page.attributes
     assert "is too large for this page" in page.text
     assert "svg" not in page.tags

@@ -5,7 +5,9 @@ from __future__ import annotations
 from ufd_ray.sizing import Measured, StageCost
 from ufd_ray.sizing.estimate import Stated
 
-NO_RAY = Stated(start_s=0, core_s=0, idle_cores=0, list_s=0, publish_s=0, readers_a_core=1)
+NO_RAY = Stated(
+    start_s=0, start_core_s=0, core_s=0, idle_cores=0, list_s=0, publish_s=0, readers_a_core=1
+)
 MEASURED = Measured(
     num_images=100,
     num_failed=0,

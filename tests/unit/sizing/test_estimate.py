@@ -92,8 +92,17 @@ def test_start_up_is_there_once() -> None:
 def test_start_up_is_made_of_imports_and_the_longer_of_model_and_bank() -> None:
     # On 8 cores an encoder, a detector and 4 readers (a block each) import side by side.
     assert of(Machines(1, 8), startup_s=None).startup_s == pytest.approx(4 + 3)
-    # On one core, an encoder, a detector and a reader after one another.
-    assert of(Machines(1, 1), startup_s=None).startup_s == pytest.approx(3 * 4 + 3)
+    # On one core, an encoder, a detector and a reader after one another, and what they load.
+    assert of(Machines(1, 1), startup_s=None).startup_s == pytest.approx(3 * 4 + 3 + 1)
+    # What Ray's own processes do until then is shared by the cores as well.
+    busy = replace(NO_RAY, start_core_s=10, start_s=1)
+    few = estimate(MEASURED, Machines(1, 2), 1000, Prices(), None, busy).startup_s
+    assert few - of(Machines(1, 2), startup_s=None).startup_s == pytest.approx(10 / 2)
+    many = estimate(MEASURED, Machines(1, 64), 1000, Prices(), None, busy).startup_s
+    assert many == pytest.approx(1 + 4 + 3)
+    # A further encoder on two cores is imports and a model more for both together.
+    one, two = (of(Machines(1, 2, encoders=n), startup_s=None).startup_s for n in (1, 2))
+    assert two - one == pytest.approx((4 + 3) / 2)
     longer = replace(MEASURED, bank_s=30.0)
     assert of(Machines(1, 8), measured=longer, startup_s=None).startup_s == pytest.approx(34)
 

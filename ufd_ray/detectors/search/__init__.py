@@ -12,6 +12,7 @@ from __future__ import annotations
 from ufd_ray.detectors.search.centred_rows import CentredRows
 from ufd_ray.detectors.search.coarse_rows import SingleRows
 from ufd_ray.detectors.search.counts import SearchCounts
+from ufd_ray.detectors.search.floors import Wanted
 from ufd_ray.detectors.search.held import Held, shared
 from ufd_ray.detectors.search.nearest_rows import Bank, nearest
 from ufd_ray.detectors.search.pairs import Pairs
@@ -28,6 +29,7 @@ __all__ = [
     "SingleRows",
     "StoredRows",
     "UnitRows",
+    "Wanted",
     "bounded_products",
     "divided",
     "nearest",

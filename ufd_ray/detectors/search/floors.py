@@ -5,18 +5,31 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
 from ufd_ray.schema import FAKE, REAL
 
 
+class Wanted(NamedTuple):
+    """How many rows are wanted for each query.
+
+    Attributes:
+        joint: the nearest of the joint bank; 0: none.
+        per_class: the nearest of each class, at least one.
+    """
+
+    joint: int
+    per_class: int
+
+
 @dataclass(frozen=True, eq=False)
 class Floors:
     """Similarities that enough rows are known to have, of each of q queries.
 
-    The k nearest of the joint bank have at least `joint`, the nearest of a class at least that
-    class's. Both only rise.
+    The k nearest of the joint bank have at least `joint`, the wanted nearest of a class at least
+    that class's. Both only rise.
 
     Attributes:
         joint: (q,) float32; infinity where no neighbours of the joint bank are wanted.
@@ -27,9 +40,9 @@ class Floors:
     nearest: dict[int, torch.Tensor]
 
     @classmethod
-    def unknown(cls, num_queries: int, k: int, device: torch.device) -> Floors:
-        """Nothing is known of any row; `k` neighbours are wanted."""
-        joint = torch.full((num_queries,), -math.inf if k else math.inf, device=device)
+    def unknown(cls, num_queries: int, wanted: Wanted, device: torch.device) -> Floors:
+        """Nothing is known of any row."""
+        joint = torch.full((num_queries,), -math.inf if wanted.joint else math.inf, device=device)
         unknown = torch.full((num_queries,), -math.inf, device=device)
         return cls(joint, {label: unknown.clone() for label in (REAL, FAKE)})
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ufd_ray.detectors.search.candidates import Candidates, joined
 from ufd_ray.detectors.search.coarse_rows import BLOCK, CoarseRows, Share
 from ufd_ray.detectors.search.counts import SearchCounts
-from ufd_ray.detectors.search.floors import Floors
+from ufd_ray.detectors.search.floors import Floors, Wanted
 from ufd_ray.detectors.search.held import Held
 from ufd_ray.detectors.search.pairs import Pairs, concatenate
 from ufd_ray.detectors.search.pool import Pool
@@ -49,44 +49,50 @@ class Bank:
 
 
 def nearest(
-    bank: Bank, queries: UnitRows, k: int, leave_out: torch.Tensor | None, threads: int = 1
+    bank: Bank,
+    queries: UnitRows,
+    wanted: Wanted,
+    leave_out: torch.Tensor | None,
+    threads: int = 1,
 ) -> tuple[Pairs, torch.Tensor, SearchCounts]:
     """The k nearest of the joint bank and how near each class comes, of every query.
 
     Args:
         bank: what is searched, at least k rows beside the one that is left out.
         queries: q vectors, on the bank's device, and so is `leave_out`.
-        k: how many of the joint bank; 0: none.
+        wanted: how many neighbours: pairs of the joint bank, similarities to each class.
         leave_out: (q,) int64, row that each query may not find; None: none.
         threads: that scan the bank, each a share of its rows.
 
     Returns:
-        q·k pairs, k of a query together, from the nearest on; (2, q) float64, similarity to the
-        nearest real and fake row, or -infinity; how they were found.
+        q·k pairs, k (`wanted.joint`) of a query together, from the nearest on; float64
+        (2, q, `wanted.per_class`), similarity to the nearest real and fake rows, falling, -infinity
+        where there are no more; how they were found.
     """
     units, device = queries.double(), bank.device
     rows, rank = bank.rows.on(device), bank.rank.on(device)
-    found, crowded, floors = _scan(
-        bank.coarse, units, k, leave_out, Floors.unknown(len(units), k, device), threads
-    )
+    k, per_class = wanted
+    unknown = Floors.unknown(len(units), wanted, device)
+    found, crowded, floors = _scan(bank.coarse, units, wanted, leave_out, unknown, threads)
     num_recomputed = len(crowded)
     if num_recomputed and bank.single is not bank.coarse:
         own = None if leave_out is None else leave_out[crowded]
-        again, still, floors = _scan(bank.single, units[crowded], k, own, floors, threads)
+        again, still, floors = _scan(bank.single, units[crowded], wanted, own, floors, threads)
         found = joined([found, again.of(crowded)], device)
         crowded = crowded[still]
     # Not where few are left, nor on a GPU, which reads a row no faster than it adds it up.
-    if device.type == "cpu" and len(found) > _FEW * len(units) * (k + 2):
-        found = _sieved(rows, found, units, k)
+    if device.type == "cpu" and len(found) > _FEW * len(units) * (k + 2 * per_class):
+        found = _sieved(rows, found, units, wanted)
     similarity = exact_similarity(rows, found.row, units, found.query)
     pairs = Pairs(found.query, found.row, similarity)
     first = pairs.best(k + 1, rank)
     num_settled = _num_too_close(first, 2 * float32_pairwise(rows.dim)) if k else 0
     joint = first.first(k)
-    closest = torch.stack([pairs.take(found.label == x).closest(len(units)) for x in (REAL, FAKE)])
+    of_class = [pairs.take(found.label == label) for label in (REAL, FAKE)]
+    closest = torch.stack([one.closest(len(units), per_class) for one in of_class])
     if len(crowded):
         own = None if leave_out is None else leave_out[crowded]
-        some, near = search_streaming(rows, bank.single, units[crowded], floors, k, rank, own)
+        some, near = search_streaming(rows, bank.single, units[crowded], floors, wanted, rank, own)
         joint = concatenate([joint, some.of(crowded)], device)
         closest[:, crowded] = near
     counts = SearchCounts(
@@ -101,7 +107,7 @@ def nearest(
 def _scan(
     coarse: CoarseRows,
     units: torch.Tensor,
-    k: int,
+    wanted: Wanted,
     leave_out: torch.Tensor | None,
     floors: Floors,
     threads: int,
@@ -113,7 +119,8 @@ def _scan(
 
     def scanned(share: Share) -> list[Pool]:
         pools = [
-            Pool(floors[part], k, None if leave_out is None else leave_out[part]) for part in blocks
+            Pool(floors[part], wanted, None if leave_out is None else leave_out[part])
+            for part in blocks
         ]
         scan(coarse, queries, list(zip(blocks, pools, strict=True)), share)
         return pools
@@ -134,12 +141,12 @@ def _scan(
     )
 
 
-def _sieved(bank: UnitRows, found: Candidates, units: torch.Tensor, k: int) -> Candidates:
+def _sieved(bank: UnitRows, found: Candidates, units: torch.Tensor, wanted: Wanted) -> Candidates:
     """Those of the candidates that float32 does not rule out."""
     similarity = single_similarity(bank, found.row, units, found.query)
     bound = float32_pairwise(bank.dim)
     closer = Candidates(found.query, found.row, found.label, similarity - bound, similarity + bound)
-    pool = Pool(Floors.unknown(len(units), k, units.device), k, None)
+    pool = Pool(Floors.unknown(len(units), wanted, units.device), wanted, None)
     pool.add(closer)
     return pool.raise_floors()
 

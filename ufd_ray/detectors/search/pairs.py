@@ -47,10 +47,22 @@ class Pairs:
         place = torch.arange(len(self.query), device=self.query.device)
         return self.take(place - torch.searchsorted(self.query, self.query) < k)
 
-    def closest(self, num_queries: int) -> torch.Tensor:
-        """(num_queries,) float64: the largest similarity of each query; -infinity of none."""
-        largest = self.similarity.new_full((num_queries,), -math.inf)
-        return largest.scatter_reduce_(0, self.query, self.similarity, "amax")
+    def closest(self, num_queries: int, num: int) -> torch.Tensor:
+        """(num_queries, num) float64: the largest similarities of each query, falling.
+
+        Where a query has fewer, -infinity follows.
+        """
+        largest = self.similarity.new_full((num_queries, num), -math.inf)
+        if num == 1:
+            largest.view(-1).scatter_reduce_(0, self.query, self.similarity, "amax")
+            return largest
+        falling = self.similarity.argsort(descending=True)
+        order = falling[self.query.index_select(0, falling).argsort(stable=True)]
+        first = self.take(order).first(num)
+        place = torch.arange(len(first.query), device=first.query.device)
+        place -= torch.searchsorted(first.query, first.query)
+        largest[first.query, place] = first.similarity
+        return largest
 
 
 def concatenate(parts: Sequence[Pairs], device: torch.device) -> Pairs:

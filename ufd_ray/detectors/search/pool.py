@@ -7,7 +7,7 @@ import math
 import torch
 
 from ufd_ray.detectors.search.candidates import Candidates, joined
-from ufd_ray.detectors.search.floors import Floors
+from ufd_ray.detectors.search.floors import Floors, Wanted
 from ufd_ray.schema import FAKE, REAL
 
 MOST = 2048
@@ -22,7 +22,7 @@ class Pool:
 
     Args:
         floors: what is known of the q queries already.
-        k: neighbours that are wanted of the joint bank.
+        wanted: how many rows of each query are.
         leave_out: (q,) int64, row that each query may not find; None: none.
 
     Attributes:
@@ -30,8 +30,8 @@ class Pool:
         crowded: (q,) bool, queries with more than `MOST` candidates: theirs are not kept.
     """
 
-    def __init__(self, floors: Floors, k: int, leave_out: torch.Tensor | None) -> None:
-        self._k = k
+    def __init__(self, floors: Floors, wanted: Wanted, leave_out: torch.Tensor | None) -> None:
+        self._wanted = wanted
         self._leave_out = leave_out
         self._own = 0 if leave_out is None else 1
         self.floors = floors
@@ -43,7 +43,7 @@ class Pool:
     @property
     def most_wanted(self) -> int:
         """Rows of a tile that the first floors are drawn from, at least."""
-        return max(self._k, 1) + self._own
+        return max(self._wanted) + self._own
 
     @property
     def is_full(self) -> bool:
@@ -71,8 +71,8 @@ class Pool:
         """
         self._started.add(label)
         for floor, wanted in (
-            (self.floors.joint, self._k + self._own),
-            (self.floors.nearest[label], 1 + self._own),
+            (self.floors.joint, self._wanted.joint + self._own),
+            (self.floors.nearest[label], self._wanted.per_class + self._own),
         ):
             if self._own < wanted <= len(low):
                 known = low.amax(dim=0) if wanted == 1 else low.topk(wanted, dim=0).values[-1]
@@ -98,11 +98,17 @@ class Pool:
         Queries with too many are crowded from now on.
         """
         found = joined(self._parts, self.crowded.device)
+        num_queries, (k, per_class) = len(self.crowded), self._wanted
         for label, floor in self.floors.nearest.items():
-            low = found.low.masked_fill(found.label != label, -math.inf)
-            floor.scatter_reduce_(0, found.query, low, "amax")
-        if self._k:
-            known = _kth_largest(found.query, found.low, self._k, len(self.crowded))
+            if per_class == 1:
+                low = found.low.masked_fill(found.label != label, -math.inf)
+                floor.scatter_reduce_(0, found.query, low, "amax")
+            else:
+                some = found.take(found.label == label)
+                known = _kth_largest(some.query, some.low, per_class, num_queries)
+                torch.maximum(floor, known, out=floor)
+        if k:
+            known = _kth_largest(found.query, found.low, k, num_queries)
             torch.maximum(self.floors.joint, known, out=self.floors.joint)
         floors = torch.stack([self.floors.of(label) for label in (REAL, FAKE)]).view(-1)
         place = found.label.long().mul_(len(self.crowded)).add_(found.query)

@@ -11,7 +11,7 @@ import math
 import torch
 
 from ufd_ray.detectors.search.coarse_rows import BLOCK, CoarseRows
-from ufd_ray.detectors.search.floors import Floors
+from ufd_ray.detectors.search.floors import Floors, Wanted
 from ufd_ray.detectors.search.pairs import Pairs, concatenate
 from ufd_ray.detectors.search.products import Products
 from ufd_ray.detectors.search.rescoring import exact_similarity
@@ -26,7 +26,7 @@ def search_streaming(
     coarse: CoarseRows,
     units: torch.Tensor,
     floors: Floors,
-    k: int,
+    wanted: Wanted,
     rank: torch.Tensor,
     leave_out: torch.Tensor | None,
 ) -> tuple[Pairs, torch.Tensor]:
@@ -37,19 +37,20 @@ def search_streaming(
         coarse: the same, as a scan reads them in float32.
         units: (q, d) float64 unit vectors.
         floors: similarities that the wanted rows are known to reach.
-        k: how many of the joint bank.
+        wanted: how many neighbours: pairs of the joint bank, similarities to each class.
         rank: (n,) which of two equally similar rows comes first.
         leave_out: (q,) row that each query may not find; None: none.
 
     Returns:
-        At most q·k pairs, in the order of `Pairs.best`; (2, q) float64, similarity to the nearest
-        real and fake row, or -infinity.
+        At most q·k (`wanted.joint`) pairs, in the order of `Pairs.best`; float64
+        (2, q, `wanted.per_class`), similarity to the nearest real and fake rows, falling, -infinity
+        where there are no more.
     """
     found = []
     for start in range(0, len(units), _QUERIES):
         part = slice(start, min(start + _QUERIES, len(units)))
         own = None if leave_out is None else leave_out[part]
-        pairs, near = _search_some(bank, coarse, units[part], floors[part], k, rank, own)
+        pairs, near = _search_some(bank, coarse, units[part], floors[part], wanted, rank, own)
         numbers = torch.arange(part.start, part.stop, device=units.device)
         found.append((pairs.of(numbers), near))
     joint = concatenate([pairs for pairs, _ in found], units.device)
@@ -61,13 +62,14 @@ def _search_some(
     coarse: CoarseRows,
     units: torch.Tensor,
     floors: Floors,
-    k: int,
+    wanted: Wanted,
     rank: torch.Tensor,
     leave_out: torch.Tensor | None,
 ) -> tuple[Pairs, torch.Tensor]:
-    device = units.device
+    device, (k, per_class) = units.device, wanted
     joint = concatenate([], device)
-    closest = torch.full((2, len(units)), -math.inf, dtype=torch.float64, device=device)
+    shape = (2, len(units), per_class)
+    closest = torch.full(shape, -math.inf, dtype=torch.float64, device=device)
     queries, products = coarse.prepare(units), Products()
     for tile in coarse.tiles(BLOCK[device.type]):
         values = products(tile.vectors, queries.vectors) + tile.offset[:, None]
@@ -79,6 +81,6 @@ def _search_some(
             row, query = row[others], query[others]
         pairs = Pairs(query, row, exact_similarity(bank, row, units, query))
         joint = concatenate([joint, pairs], device).best(k, rank)
-        near = closest[tile.label]
-        torch.maximum(near, pairs.closest(len(units)), out=near)
+        both = torch.cat([closest[tile.label], pairs.closest(len(units), per_class)], dim=1)
+        closest[tile.label] = both.topk(per_class, dim=1).values
     return joint, closest

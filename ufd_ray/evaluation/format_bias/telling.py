@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ufd_ray.evaluation.format_bias.guard import FEWEST, MARGIN, FormatBias
 from ufd_ray.evaluation.intervals import Interval
+from ufd_ray.evaluation.paper.tables import cell_text
 
 _NUM_NAMED = 3
 _WORTH_NAMING = 0.1
@@ -81,7 +82,7 @@ def _row(name: str, files: str, bias: FormatBias) -> str:
     if bias.average_precision is None:
         verdict, told = "not known", f"fewer than {FEWEST} different files of a class"
     cells = (
-        *(" ".join(name.split()).replace("|", "\\|"), files, f"{100 * bias.chance:.2f}"),
+        *(cell_text(name), files, f"{100 * bias.chance:.2f}"),
         *map(_shown, (bias.average_precision, bias.accuracy)),
         *(verdict, told),
     )

@@ -79,5 +79,9 @@ def detector_title(detector: str) -> str:
     if detector.startswith(BASELINE_COLUMN):
         return detector.removeprefix(BASELINE_COLUMN)
     kind, _, k = detector.partition("_k")
-    vote = f"neighbours, vote of {k}"
-    return {"probe_score": "probe", "nn_margin": "neighbours, margin"}.get(kind, vote)
+    titles = {
+        "probe_score": "probe",
+        "nn_margin": "neighbours, margin",
+        "nn_mean_margin": f"neighbours, mean margin of {k}",
+    }
+    return titles.get(kind, f"neighbours, vote of {k}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ufd_ray.evaluation.means import GROUP, Row
@@ -125,5 +126,5 @@ def _line(title: str, cells: Cells, *, signed: bool = False) -> str:
 
 
 def cell_text(text: str) -> str:
-    """Names of strangers in one cell."""
-    return " ".join(text.split()).replace("|", "\\|")
+    """Names of strangers in one cell: text, whatever Markdown or HTML they may be."""
+    return re.sub(r"([\\|<>\[\]`])", r"\\\1", " ".join(text.split()))

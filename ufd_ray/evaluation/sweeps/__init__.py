@@ -2,7 +2,7 @@
 
 from ufd_ray.evaluation.sweeps.judged_sweep import Setting, Sweep, SweepRow, judge_sweep
 from ufd_ray.evaluation.sweeps.kinds import KINDS, Kind
-from ufd_ray.evaluation.sweeps.section import mean_figures, sweep_lines
+from ufd_ray.evaluation.sweeps.section import mean_figures, mean_intervals, sweep_lines
 
 __all__ = [
     "KINDS",
@@ -12,5 +12,6 @@ __all__ = [
     "SweepRow",
     "judge_sweep",
     "mean_figures",
+    "mean_intervals",
     "sweep_lines",
 ]

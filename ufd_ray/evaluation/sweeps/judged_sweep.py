@@ -16,25 +16,16 @@ from ufd_ray.evaluation.set_plan import SetPlan, plan_sets
 
 
 @dataclass(frozen=True)
-class SweepRow:
-    """A row of `sweeps.parquet`: a figure as `Row` has it, at a setting.
+class SweepRow(Row):
+    """A row of `sweeps.parquet`: a figure, at a setting.
 
     Attributes:
         sweep: key of `KINDS`.
         setting: value of what is varied.
-        set: and the rest: as `Row`.
     """
 
     sweep: str
     setting: str
-    set: str
-    detector: str
-    metric: str
-    value: float
-    low: float | None
-    high: float | None
-    n_real: int
-    n_fake: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +107,7 @@ def judge_sweep(
             of_setting = judge_sets(
                 judged, names[there], labels[there], few, setting.columns, seed=seed
             )
-        rows += [SweepRow(name, setting.name, **asdict(row)) for row in of_setting]
+        rows += [SweepRow(**asdict(row), sweep=name, setting=setting.name) for row in of_setting]
     return Sweep(
         name,
         tuple(setting.name for setting in settings),

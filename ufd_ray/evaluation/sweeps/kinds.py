@@ -13,11 +13,13 @@ class Kind:
         title: heading of its section and figure.
         axis: what is varied, with its unit.
         about: what has to be known to read it.
+        is_scale: its settings are more and less of something, and not one beside another.
     """
 
     title: str
     axis: str
     about: str
+    is_scale: bool = True
 
 
 KINDS: dict[str, Kind] = {
@@ -39,6 +41,7 @@ KINDS: dict[str, Kind] = {
         "**Features of two preprocessings are compared here, which nothing else does:** bank and"
         " probe were made with one alone, and test images by the other are held against them. It"
         " says what a mix-up costs, not what a bank made with the other one would reach.",
+        is_scale=False,
     ),
     "train_size": Kind(
         "Size of the training set",
@@ -51,6 +54,7 @@ KINDS: dict[str, Kind] = {
         "bank",
         "The same test images by other banks: their neighbours, and a probe fitted on each (recipe"
         " `logistic`). `own` is this evaluation's bank, with the probe that it was given.",
+        is_scale=False,
     ),
 }
 """By name, in the order of their sections."""

@@ -78,3 +78,31 @@ def mean_figures(sweep: Sweep, metric: str) -> dict[str, list[float]]:
         ]
         for detector in dict.fromkeys(detector for detector, _ in means)
     }
+
+
+def mean_intervals(sweep: Sweep, metric: str) -> dict[str, list[tuple[float, float]]]:
+    """The ends of the intervals of these means, of 95 %.
+
+    Only where one set is judged, whose own they are: sets share real images, so that a mean over
+    several has none.
+
+    Args:
+        sweep: judged.
+        metric: name of the figure.
+
+    Returns:
+        As `mean_figures`, low and high; NaN where there is no interval.
+    """
+    found = {
+        (row.detector, row.setting): (100 * row.low, 100 * row.high)
+        for row in sweep.rows
+        if row.metric == metric and row.low is not None and row.high is not None
+    }
+    is_one = len({row.set for row in sweep.rows if not row.set.startswith(GROUP)}) == 1
+    none = (math.nan, math.nan)
+    return {
+        detector_title(detector): [
+            found.get((detector, setting), none) if is_one else none for setting in sweep.settings
+        ]
+        for detector in dict.fromkeys(row.detector for row in sweep.rows if row.metric == metric)
+    }

@@ -8,12 +8,16 @@ from typing import Any
 
 import pyarrow.csv
 
-from ufd_ray.storage import PublishedFile, StorageOptions, join_uri, write_object
+from ufd_ray.storage import PublishedFile, StorageOptions, join_uri, marked, write_object
 
 
 def write_csv(root: str, name: str, table: Any, storage: StorageOptions) -> PublishedFile:
-    """Write a `pa.Table` as CSV; arguments and errors as for `write_bytes`."""
+    """Write a `pa.Table` as CSV; arguments and errors as for `write_bytes`.
+
+    A spreadsheet finds no formula in the names of sets, which may be strangers'.
+    """
     csv = io.BytesIO()
+    table = table.set_column(table.column_names.index("set"), "set", marked(table["set"]))
     pyarrow.csv.write_csv(table, csv)
     return write_bytes(root, name, csv.getvalue(), len(table), storage)
 

@@ -12,6 +12,8 @@ from ufd_ray.errors import SettingsError
 from ufd_ray.evaluation import SetNames, SetPlan, plan_sets
 from ufd_ray.evaluation.means import GROUP
 from ufd_ray.pipeline.banking.labelled import require_labels
+from ufd_ray.schema import MEAN_MARGIN
+from ufd_ray.storage import printable
 
 if TYPE_CHECKING:
     from ufd_ray.pipeline.evaluating.sampled import SampledImages
@@ -57,7 +59,7 @@ class ListedSets:
                     f"--input: a test set may not be called {odd[0]}: means are called {GROUP}…;"
                     " give it another `source`"
                 )
-            kept = [name for name in table.column_names if name != TEST_SET]
+            kept = [name for name in table.column_names if not _is_ours(name)]
             column = pa.array(names, pa.string())
             yield table.select(kept).append_column(TEST_SET, column)
 
@@ -93,5 +95,10 @@ class ListedSets:
         """Say what is judged of what was listed, and what is left out."""
         plan = self.plan
         for name, why in plan.left_out.items():
-            print(f"set {name} is left out: {why}")
-        print(f"{len(plan.reals_of):,} test sets: {', '.join(plan.reals_of)}")
+            print(printable(f"set {name} is left out: {why}"))
+        print(printable(f"{len(plan.reals_of):,} test sets: {', '.join(plan.reals_of)}"))
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a column of the flow bears this name, so that none of a manifest's may."""
+    return name == TEST_SET or name.startswith(MEAN_MARGIN)

@@ -17,8 +17,8 @@ from ufd_ray.report import Drawn, Gallery, count_pictures, render_evaluation
 from ufd_ray.storage import PublishedFile, StorageOptions, join_uri, read_object, write_object
 
 PAGE = "evaluation.html"
-_MOST_BYTES = 512 * 2**10
-_MOST_OF_ALL = 4 * 2**20
+_ROOM = {"svg": (512 * 2**10, 4 * 2**20), "png": (2 * 2**20, 4 * 2**20)}
+"""Most bytes of one figure, and of all: as vectors, else as pixels, which browsers draw at once."""
 
 
 def write_page(
@@ -66,14 +66,21 @@ def write_page(
 
 
 def _drawn(root: str, files: Sequence[Mapping[str, Any]], storage: StorageOptions) -> list[Drawn]:
-    """The figures among the files, as far as there is room for them on a page."""
-    left, drawn = _MOST_OF_ALL, []
-    for file in files:
-        name = file["name"]
-        if not (name.startswith("figures/") and name.endswith(".svg")):
-            continue
-        fits = file["num_bytes"] <= min(left, _MOST_BYTES)
-        svg = read_object(join_uri(root, *name.split("/")), storage) if fits else None
-        left -= file["num_bytes"] if fits else 0
-        drawn.append(Drawn(name, svg))
+    """The figures among the files: as vectors, else as pixels, as far as there is room."""
+    sizes = {file["name"]: file["num_bytes"] for file in files if _is_figure(file["name"])}
+    left = {kind: of_all for kind, (_, of_all) in _ROOM.items()}
+    drawn = []
+    for figure in dict.fromkeys(name.rpartition(".")[0] for name in sizes):
+        for kind, (most, _) in _ROOM.items():
+            name = f"{figure}.{kind}"
+            if name in sizes and sizes[name] <= min(most, left[kind]):
+                left[kind] -= sizes[name]
+                drawn.append(Drawn(name, read_object(join_uri(root, *name.split("/")), storage)))
+                break
+        else:
+            drawn.append(Drawn(figure, None))
     return drawn
+
+
+def _is_figure(name: str) -> bool:
+    return name.startswith("figures/") and name.rpartition(".")[2] in _ROOM

@@ -27,6 +27,7 @@ from ufd_ray.report.figures import (
     reliability_figure,
     score_bars_figure,
 )
+from ufd_ray.schema import MEAN_MARGIN
 
 _OfASet = tuple[npt.NDArray[np.int8], Mapping[str, npt.NDArray[np.float32]]]
 """Labels (n,), and by detector, scores (n,)."""
@@ -39,7 +40,7 @@ def score_figures(
     scores: Mapping[str, npt.NDArray[np.float32]],
     columns: Sequence[ScoreColumn],
 ) -> dict[str, Drawing]:
-    """Draw what is to be seen of scores: the probe's, the margin, the vote of most neighbours.
+    """Draw what is to be seen of scores: of detectors that differ in k, that of most neighbours.
 
     Args:
         sets: which sets, by which images; of more than 20 the first.
@@ -68,9 +69,12 @@ def score_figures(
 
 
 def drawn(columns: Sequence[ScoreColumn]) -> list[ScoreColumn]:
-    """The detectors that are drawn: of votes, which have few values, that of most neighbours."""
-    votes = [column for column in columns if column.name.startswith(VOTE)]
-    return [column for column in columns if column not in votes[:-1]]
+    """The detectors that are drawn: of votes, and of mean margins, that of most neighbours."""
+    votes, means = (
+        [column for column in columns if column.name.startswith(kind)]
+        for kind in (VOTE, MEAN_MARGIN)
+    )
+    return [column for column in columns if column not in (*votes[:-1], *means[:-1])]
 
 
 def _curves(panels: Mapping[str, _OfASet], about: str) -> dict[str, Drawing]:

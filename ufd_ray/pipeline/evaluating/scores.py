@@ -16,7 +16,7 @@ from ufd_ray.detectors import ONE_AND_THE_SAME
 from ufd_ray.evaluation import ScoreColumn
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
-from ufd_ray.schema import EVALUATED, FAKE, POSITION, REJECTS
+from ufd_ray.schema import EVALUATED, FAKE, MEAN_MARGIN, POSITION, REJECTS
 
 _TRAITS = ("traits", "aligned_traits")
 FORM_SCORES = "form_scores"
@@ -55,7 +55,7 @@ def score_columns(detectors: Detectors, ks: Sequence[int]) -> list[ScoreColumn]:
 
     Args:
         detectors: what decides.
-        ks: how many neighbours vote.
+        ks: how many neighbours vote, and of how many of each class the mean distances are compared.
     """
     columns = []
     if (probe := detectors.probe) is not None:
@@ -67,6 +67,7 @@ def score_columns(detectors: Detectors, ks: Sequence[int]) -> list[ScoreColumn]:
         tuned = found.thresholds.get("tuned") if found else None
         columns.append(ScoreColumn("nn_margin", 0.0, tuned, is_share=False))
         columns += [ScoreColumn(f"{VOTE}{k}", 0.5) for k in ks]
+        columns += [ScoreColumn(f"{MEAN_MARGIN}{k}", 0.0, is_share=False) for k in ks]
     return columns
 
 
@@ -79,7 +80,8 @@ def collect(
     """Gather the rows of a flow.
 
     Args:
-        tables: `pa.Table`s of `SCORES` with `TEST_SET` and `label`, in order; one at least.
+        tables: `pa.Table`s of `SCORES` with `TEST_SET`, `label` and mean margins, in order; one
+            at least.
         columns: the detectors.
         k: neighbours that each image has; 0: nothing was searched.
         drawn: positions of the images whose embeddings are kept; None: of all that have one.

@@ -105,7 +105,7 @@ def score_images(
     lines = progress_lines(tally, "detect", embedded.num_images, settings.progress_s)
     with lines, _search(judged, cluster) as search:
         rows = flow.embed(flow.read(embedded.manifest))
-        arguments = for_stage(judged.detectors, keep, search)
+        arguments = for_stage(judged.detectors, keep, search, settings.ks)
         if forms:
             rows = flow.detect(rows, {**arguments, "ks": settings.ks}, stage=DetectForms)
         else:

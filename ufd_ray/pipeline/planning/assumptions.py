@@ -46,9 +46,9 @@ def assumptions(
     else:
         loading = max(measured.model_s or 0, measured.bank_s or 0)
         yield (
-            f"start-up: {RAY.start_s:g} s of Ray (assumed), {measured.import_s or 0:.1f}"
-            f" core-seconds of imports a worker and {loading:.1f} s for model and bank (measured);"
-            " machines are up"
+            f"start-up: {RAY.start_s:g} s of Ray (assumed), or {RAY.start_core_s:g} core-seconds of"
+            f" it where cores are few; {measured.import_s or 0:.1f} core-seconds of imports a"
+            f" worker and {loading:.1f} s for model and bank (measured); machines are up"
         )
         if measured.model_s is None:
             yield "loading the model was not measured: --startup-s says more"

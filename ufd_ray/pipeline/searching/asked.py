@@ -35,7 +35,12 @@ class ShardedSearch:
         self._rank = rank
 
     def search(
-        self, queries: Embeddings, k: int, *, leave_out: NDArray[np.int64] | None = None
+        self,
+        queries: Embeddings,
+        k: int,
+        *,
+        leave_out: NDArray[np.int64] | None = None,
+        per_class: int = 1,
     ) -> Neighbors:
         """As `NeighborSearch.search`, to the bit.
 
@@ -48,11 +53,12 @@ class ShardedSearch:
         if not 0 <= k <= most:
             raise ValueError(f"k must be from 0 to {most}, the rows that can be found, but is {k}")
         if not len(queries):  # parts that are streamed would be read for nothing
-            return _nothing(k)
+            return _nothing(k, per_class)
         # Once for all parts; each machine fetches it once, from the object store.
         asked = ray.put(queries)
         with _asking("a part"):
-            parts = ray.get([s.search.remote(asked, k, leave_out) for s in self._shards])
+            arguments = (asked, k, leave_out, per_class)
+            parts = ray.get([shard.search.remote(*arguments) for shard in self._shards])
         return merge_neighbors(parts, self._rank, k)
 
 
@@ -69,7 +75,12 @@ class CopiedSearch:
         self._turns = cycle([*copies[first:], *copies[:first]])
 
     def search(
-        self, queries: Embeddings, k: int, *, leave_out: NDArray[np.int64] | None = None
+        self,
+        queries: Embeddings,
+        k: int,
+        *,
+        leave_out: NDArray[np.int64] | None = None,
+        per_class: int = 1,
     ) -> Neighbors:
         """As `NeighborSearch.search`, to the bit.
 
@@ -79,9 +90,10 @@ class CopiedSearch:
             ClusterError: the process was lost again and again, or its GPU cannot be used.
         """
         if not len(queries):
-            return _nothing(k)
+            return _nothing(k, per_class)
         with _asking("a copy"):
-            found: Neighbors = ray.get(next(self._turns).search.remote(queries, k, leave_out))
+            copy = next(self._turns)
+            found: Neighbors = ray.get(copy.search.remote(queries, k, leave_out, per_class))
         return found
 
 
@@ -97,11 +109,10 @@ def _asking(what: str) -> Iterator[None]:
             ) from error
 
 
-def _nothing(k: int) -> Neighbors:
+def _nothing(k: int, per_class: int) -> Neighbors:
     return Neighbors(
         index=np.empty((0, k), np.int64),
         similarity=np.empty((0, k)),
-        real_similarity=np.empty(0),
-        fake_similarity=np.empty(0),
+        class_similarity=np.empty((2, 0, per_class)),
         counts=SearchCounts(),
     )

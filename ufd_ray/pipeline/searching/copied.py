@@ -38,7 +38,11 @@ class BankCopy:
         return self._search
 
     def search(
-        self, queries: Embeddings, k: int, leave_out: NDArray[np.int64] | None = None
+        self,
+        queries: Embeddings,
+        k: int,
+        leave_out: NDArray[np.int64] | None = None,
+        per_class: int = 1,
     ) -> Neighbors:
         """As `NeighborSearch.search`.
 
@@ -49,4 +53,4 @@ class BankCopy:
         """
         search = self.load()
         with gpu_errors():
-            return search.search(queries, k, leave_out=leave_out)
+            return search.search(queries, k, leave_out=leave_out, per_class=per_class)

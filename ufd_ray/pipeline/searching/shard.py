@@ -55,7 +55,11 @@ class SearchShard:
             self._search = self._bank.search_in(self._held, self._device)
 
     def search(
-        self, queries: Embeddings, k: int, leave_out: NDArray[np.int64] | None = None
+        self,
+        queries: Embeddings,
+        k: int,
+        leave_out: NDArray[np.int64] | None = None,
+        per_class: int = 1,
     ) -> Neighbors:
         """Find the k nearest among these rows, or all of them where there are fewer.
 
@@ -64,6 +68,7 @@ class SearchShard:
             k: how many neighbours.
             leave_out: (q,) int64, number of the row that each query may not find; -1: none. Where
                 a query has fewer neighbours than others for it, it gets that row, at -inf.
+            per_class: to how many of each class the similarity is wanted, at least 1.
 
         Returns:
             The neighbours, by the numbers that rows have in the whole bank.
@@ -75,18 +80,23 @@ class SearchShard:
         """
         self.load()
         with gpu_errors():
-            return self._search_all(queries, k, leave_out)
+            return self._search_all(queries, k, leave_out, per_class)
 
     def _search_all(
-        self, queries: Embeddings, k: int, leave_out: NDArray[np.int64] | None
+        self,
+        queries: Embeddings,
+        k: int,
+        leave_out: NDArray[np.int64] | None,
+        per_class: int,
     ) -> Neighbors:
         found: list[Neighbors] = []
+        asked = (queries, k, leave_out, per_class)
         if self._search is not None:
-            found = [_search_piece(self._search, self._held.start, queries, k, leave_out)]
+            found = [_search_piece(self._search, self._held.start, *asked)]
         for first, table in self._bank.read(self._others):
             for start in range(0, len(table), self._at_once):
                 piece = _search_in(table.slice(start, self._at_once), self._device)
-                part = _search_piece(piece, first + start, queries, k, leave_out)
+                part = _search_piece(piece, first + start, *asked)
                 found = [self._join([*found, part], k)]
                 del piece  # before the next one is made
             del table
@@ -108,6 +118,7 @@ def _search_piece(
     queries: Embeddings,
     k: int,
     leave_out: NDArray[np.int64] | None,
+    per_class: int,
 ) -> Neighbors:
     """`SearchShard.search` in the rows from number `first` on."""
     num_rows = search.num_rows
@@ -115,13 +126,13 @@ def _search_piece(
     if leave_out is not None:
         inside = (leave_out >= first) & (leave_out < first + num_rows)
     if leave_out is None or not inside.any():
-        found = search.search(queries, min(k, num_rows))
+        found = search.search(queries, min(k, num_rows), per_class=per_class)
     else:
         own = np.where(inside, leave_out - first, -1)
         if k < num_rows:
-            found = search.search(queries, k, leave_out=own)
+            found = search.search(queries, k, leave_out=own, per_class=per_class)
         else:
-            found = _all_but_own(search, queries, own, inside)
+            found = _all_but_own(search, queries, own, inside, per_class)
     return replace(found, index=found.index + first)
 
 
@@ -130,21 +141,21 @@ def _all_but_own(
     queries: Embeddings,
     own: NDArray[np.int64],
     inside: NDArray[np.bool_],
+    per_class: int,
 ) -> Neighbors:
     """All rows for every query, those `inside` with their own one last, at -inf."""
-    without = search.search(queries[inside], search.num_rows - 1, leave_out=own[inside])
-    whole = search.search(queries[~inside], search.num_rows)
+    num = search.num_rows
+    without = search.search(queries[inside], num - 1, leave_out=own[inside], per_class=per_class)
+    whole = search.search(queries[~inside], num, per_class=per_class)
     found = Neighbors(
-        index=np.repeat(own[:, None], search.num_rows, axis=1),
-        similarity=np.full((len(queries), search.num_rows), -np.inf),
-        real_similarity=np.empty(len(queries)),
-        fake_similarity=np.empty(len(queries)),
+        index=np.repeat(own[:, None], num, axis=1),
+        similarity=np.full((len(queries), num), -np.inf),
+        class_similarity=np.empty((2, len(queries), per_class)),
         counts=whole.counts + without.counts,
     )
     for which, some in ((inside, without), (~inside, whole)):
         num_found = some.index.shape[1]
         found.index[which, :num_found] = some.index
         found.similarity[which, :num_found] = some.similarity
-        found.real_similarity[which] = some.real_similarity
-        found.fake_similarity[which] = some.fake_similarity
+        found.class_similarity[:, which] = some.class_similarity
     return found

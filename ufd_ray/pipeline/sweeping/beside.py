@@ -22,10 +22,9 @@ from ufd_ray.pipeline.sweeping.embedding import embed_images
 from ufd_ray.pipeline.sweeping.scoring import Embedded
 from ufd_ray.pipeline.sweeping.settings_of_sweeps import Swept
 from ufd_ray.pipeline.sweeping.train_sizes import check_sizes, score_sizes
+from ufd_ray.pipeline.sweeping.weights import EmbeddedBy, find_weights
 from ufd_ray.settings import OWN
 from ufd_ray.storage import join_uri
-
-_EmbeddedBy = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class SweepPlan:
         encoders: how they are where the evaluation itself does not.
     """
 
-    others: Mapping[_EmbeddedBy, Sequence[OtherBank]] = field(default_factory=dict)
-    encoders: Mapping[_EmbeddedBy, EncoderPlan] = field(default_factory=dict)
+    others: Mapping[EmbeddedBy, Sequence[OtherBank]] = field(default_factory=dict)
+    encoders: Mapping[EmbeddedBy, EncoderPlan] = field(default_factory=dict)
 
 
 def plan_sweeps(judged: Judged, banks: Sequence[OtherBank], cluster: Cluster) -> SweepPlan:
@@ -59,13 +58,11 @@ def plan_sweeps(judged: Judged, banks: Sequence[OtherBank], cluster: Cluster) ->
     check_memory(settings, banks, cluster)
     others = share_embeddings(banks, own)
     plans = {}
-    # `--weights` are those of the evaluation's own encoder.
-    elsewhere = settings.model_copy(update={"weights": None})
-    for by, sharing in others.items():
-        if by != own:
-            encoder = sharing[0].encoder
-            spec = EncoderSpec(encoder.arch, encoder.weights)
-            plans[by] = plan_encoder(elsewhere, spec, encoder.preprocess, by[1], cluster)
+    for by, weights in find_weights(settings, others, own, judged.storage).items():
+        encoder = others[by][0].encoder
+        spec = EncoderSpec(encoder.arch, encoder.weights)
+        elsewhere = settings.model_copy(update={"weights": weights})
+        plans[by] = plan_encoder(elsewhere, spec, encoder.preprocess, by[1], cluster)
     return SweepPlan(others, plans)
 
 

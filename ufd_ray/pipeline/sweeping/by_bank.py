@@ -104,6 +104,7 @@ def score_embedded(
         threshold=0.5,
         unsure_above=None,
         k=max(ks),
+        mean_ks=ks,
     )
     image_ids: list[str] = []
     batches: list[Scores] = []

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from ufd_ray.detectors import Detected
+from ufd_ray.detectors import Detected, Neighbors, mean_margin
 from ufd_ray.pipeline.evaluating.scores import VOTE
-from ufd_ray.schema import FAKE
+from ufd_ray.schema import FAKE, MEAN_MARGIN
 from ufd_ray.storage import Parts, StorageOptions, embedding_matrix
 
 Scores = dict[str, npt.NDArray[np.float32]]
@@ -72,13 +72,24 @@ def votes_of(
     }
 
 
+def mean_margins_of(near: Neighbors, ks: Sequence[int], most: int) -> Scores:
+    """The mean margins (`mean_margin`).
+
+    Args:
+        near: of n embeddings.
+        ks: over how many of each class means are taken.
+        most: images of each class that were searched; means of more are left out, as votes are.
+    """
+    return {f"{MEAN_MARGIN}{k}": mean_margin(near, k) for k in ks if k <= most}
+
+
 def scores_of_detected(
     found: Detected, labels: npt.NDArray[np.integer] | None, ks: Sequence[int]
 ) -> Scores:
-    """What a detector said, as columns.
+    """What a detector said, as columns, in the order of `score_columns`.
 
     Args:
-        found: of n embeddings.
+        found: of n embeddings, with the mean margins of these `ks` where there is a bank.
         labels: of the bank's rows; None: there is no bank.
         ks: how many neighbours vote.
     """
@@ -86,6 +97,8 @@ def scores_of_detected(
     scores: Scores = {name: found.columns[name] for name in names}
     if labels is not None and found.neighbor_rows is not None:
         scores |= votes_of(found.neighbor_rows, labels, ks)
+        means = [f"{MEAN_MARGIN}{k}" for k in ks]
+        scores |= {name: found.columns[name] for name in means}
     spread = {}
     for name, values in scores.items():
         spread[name] = np.full(len(found.usable), np.nan, np.float32)

@@ -15,6 +15,7 @@ from ufd_ray.pipeline.evaluating.scores import VOTE
 from ufd_ray.pipeline.sweeping.by_bank import ByBank
 from ufd_ray.pipeline.sweeping.forms import SweptForm, scores_of_forms
 from ufd_ray.pipeline.sweeping.scoring import Scores
+from ufd_ray.schema import MEAN_MARGIN
 from ufd_ray.settings import OWN
 
 
@@ -97,7 +98,9 @@ def settings_of_sweeps(
 def fitted_columns(scores: Scores) -> list[ScoreColumn]:
     """The detectors of a bank with a probe that was fitted on it, at their own thresholds."""
     columns = [ScoreColumn("probe_score", 0.5), ScoreColumn("nn_margin", 0.0, is_share=False)]
-    return columns + [ScoreColumn(name, 0.5) for name in scores if name.startswith(VOTE)]
+    columns += [ScoreColumn(name, 0.5) for name in scores if name.startswith(VOTE)]
+    means = [name for name in scores if name.startswith(MEAN_MARGIN)]
+    return columns + [ScoreColumn(name, 0.0, is_share=False) for name in means]
 
 
 def _placed(

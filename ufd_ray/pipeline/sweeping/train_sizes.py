@@ -22,7 +22,13 @@ from ufd_ray.detectors import (
 from ufd_ray.errors import SettingsError
 from ufd_ray.pipeline.cluster import Cluster, this_node
 from ufd_ray.pipeline.searching.budget import find_budget
-from ufd_ray.pipeline.sweeping.scoring import Embedded, Scores, join_scores, votes_of
+from ufd_ray.pipeline.sweeping.scoring import (
+    Embedded,
+    Scores,
+    join_scores,
+    mean_margins_of,
+    votes_of,
+)
 from ufd_ray.schema import FAKE, REAL
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import BankInfo, StorageOptions, read_searchable
@@ -76,7 +82,8 @@ def score_sizes(
     Args:
         bank: what `bank.json` says.
         sizes: rising, even.
-        ks: how many neighbours vote; those of more than a subset has are left out.
+        ks: how many neighbours vote, and of how many of each class the mean distances are compared;
+            those of more than a subset has are left out.
         seed: draws the subsets.
         embedded: the test images, at least one of which has an embedding.
         storage: how the bank is reached.
@@ -91,12 +98,15 @@ def score_sizes(
     probes = fit_probes(chosen, sizes)
     found: dict[int, list[Scores]] = {size: [] for size in sizes}
     for _, embeddings in embedded.batches():
-        for size, near in zip(sizes, search.search(embeddings, max(ks)), strict=True):
+        by_size = search.search(embeddings, max(ks), per_class=max(ks))
+        for size, near in zip(sizes, by_size, strict=True):
             scores: Scores = {
                 "probe_score": probes[size].scores(embeddings),
                 "nn_margin": margin(near),
             }
-            found[size].append(scores | votes_of(near.index, chosen.labels, ks))
+            scores |= votes_of(near.index, chosen.labels, ks)
+            scores |= mean_margins_of(near, ks, size // 2)
+            found[size].append(scores)
     return {size: join_scores(batches) for size, batches in found.items()}
 
 

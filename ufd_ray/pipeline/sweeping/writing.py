@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from ufd_ray.evaluation.judging import ACCURACY, AVERAGE_PRECISION
-from ufd_ray.evaluation.sweeps import KINDS, Sweep, mean_figures
+from ufd_ray.evaluation.sweeps import KINDS, Sweep, mean_figures, mean_intervals
 from ufd_ray.pipeline.evaluating.files import write_csv
-from ufd_ray.report.figures import Drawing, sweep_figure
+from ufd_ray.report.figures import Drawing, points_figure, sweep_figure
 from ufd_ray.schema import SWEEPS
 from ufd_ray.storage import StorageOptions, write_table
 
@@ -53,15 +53,20 @@ def sweep_drawings(sweeps: Sequence[Sweep]) -> dict[str, Drawing]:
 
     Where no set can be judged by what all settings scored, which its section says, there is none.
     """
-    drawings = {}
-    for sweep in sweeps:
-        kind = KINDS[sweep.name]
-        for end, (metric, label) in _DRAWN.items():
-            if series := mean_figures(sweep, metric):
-                drawings[f"sweep-{sweep.name}{end}"] = sweep_figure(
-                    kind.title, kind.axis, sweep.settings, series, label
-                )
-    return drawings
+    return {
+        f"sweep-{sweep.name}{end}": _drawing(sweep, metric, label)
+        for sweep in sweeps
+        for end, (metric, label) in _DRAWN.items()
+        if mean_figures(sweep, metric)
+    }
+
+
+def _drawing(sweep: Sweep, metric: str, label: str) -> Drawing:
+    kind, series = KINDS[sweep.name], mean_figures(sweep, metric)
+    if kind.is_scale:
+        return sweep_figure(kind.title, kind.axis, sweep.settings, series, label)
+    intervals = mean_intervals(sweep, metric)
+    return points_figure(kind.title, kind.axis, sweep.settings, series, intervals, label)
 
 
 def describe_sweeps(sweeps: Sequence[Sweep]) -> dict[str, Any]:

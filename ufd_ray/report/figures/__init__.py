@@ -7,7 +7,7 @@ from ufd_ray.report.figures.reliability import Reliability, reliability_figure
 from ufd_ray.report.figures.scatter import scatter_figure
 from ufd_ray.report.figures.score_bars import score_bars_figure
 from ufd_ray.report.figures.spectra import spectra_figure
-from ufd_ray.report.figures.sweep import sweep_figure
+from ufd_ray.report.figures.sweep import points_figure, sweep_figure
 
 __all__ = [
     "MOST_PANELS",
@@ -15,6 +15,7 @@ __all__ = [
     "Drawing",
     "Reliability",
     "curves_figure",
+    "points_figure",
     "reliability_figure",
     "scatter_figure",
     "score_bars_figure",

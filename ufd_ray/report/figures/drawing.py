@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from PIL import Image
+
 _PIXELS_PER_INCH = 150
 _STYLE: dict[Any, Any] = {
     "font.family": ["DejaVu Sans"],  # comes with the library: the same letters on every machine
@@ -95,4 +97,15 @@ def _style() -> Iterator[None]:
 def _saved(figure: Any, kind: str) -> bytes:
     picture = io.BytesIO()
     figure.savefig(picture, format=kind, dpi=_PIXELS_PER_INCH, metadata=_PLAIN[kind])
-    return picture.getvalue()
+    return _without_colour(picture) if kind == "png" else picture.getvalue()
+
+
+def _without_colour(picture: io.BytesIO) -> bytes:
+    """A PNG as it is; where all of it is grey, with one channel: spectra take half the bytes so."""
+    with Image.open(picture) as image:
+        red, green, blue = image.convert("RGB").split()
+    if not red.tobytes() == green.tobytes() == blue.tobytes():
+        return picture.getvalue()
+    grey = io.BytesIO()
+    red.save(grey, "png", dpi=(_PIXELS_PER_INCH, _PIXELS_PER_INCH))
+    return grey.getvalue()

@@ -1,9 +1,11 @@
-"""A figure of one number over the settings of a sweep, a line for each detector."""
+"""A figure of one number over the settings of a sweep: a line for each detector, or points."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from ufd_ray.report.figures.drawing import Drawing, draw
 from ufd_ray.report.figures.names import shown
@@ -12,15 +14,17 @@ from ufd_ray.report.figures.styles import line_style
 _INCHES = (6.4, 3.6)
 _LEGEND_INCHES = 1.9
 _LONGEST_TITLE = 90
-_LONGEST_SETTING = 12
+_SETTING_LETTERS, _OF_ALL = (12, 24), 64
+"""Fewest and most that a setting is cut to, by how many have to stand side by side."""
+_SPREAD = 0.6
+"""Share of the way to the next setting over which the points of one stand side by side."""
+
+Series = Mapping[str, Sequence[float]]
+"""Name of a detector → its n values; NaN: none."""
 
 
 def sweep_figure(
-    title: str,
-    x_label: str,
-    settings: Sequence[str],
-    series: Mapping[str, Sequence[float]],
-    y_label: str,
+    title: str, x_label: str, settings: Sequence[str], series: Series, y_label: str
 ) -> Drawing:
     """Draw lines over settings that stand side by side at equal distances, in the given order.
 
@@ -28,12 +32,63 @@ def sweep_figure(
         title: above the figure.
         x_label: what the settings are, with their unit.
         settings: n of them, one at least.
-        series: name of a line → its n values; NaN: none, and the line has a gap. One at least.
+        series: one at least; where a value is missing, a line has a gap.
         y_label: what the values are, with their unit.
 
     Raises:
         ValueError: there is no setting or no line, or a line has more or fewer values.
     """
+
+    def put(axes: Any, number: int, name: str) -> Any:
+        return axes.plot(range(len(settings)), series[name], **line_style(number))[0]
+
+    return _over_settings(title, x_label, settings, series, y_label, put)
+
+
+def points_figure(
+    title: str,
+    x_label: str,
+    settings: Sequence[str],
+    series: Series,
+    intervals: Mapping[str, Sequence[tuple[float, float]]],
+    y_label: str,
+) -> Drawing:
+    """Draw points, for settings of which none is more than another: no line joins them.
+
+    Args:
+        title: above the figure.
+        x_label: what the settings are.
+        settings: n of them, one at least.
+        series: one at least.
+        intervals: low and high of each value; NaN: there is none.
+        y_label: what the values are, with their unit.
+
+    Raises:
+        ValueError: there is no setting or no detector, or one has more or fewer values.
+    """
+
+    def put(axes: Any, number: int, name: str) -> Any:
+        style = line_style(number) | {"linestyle": "none"}
+        x = np.arange(len(settings)) + _SPREAD * ((number + 0.5) / len(series) - 0.5)
+        low, high = np.array(intervals[name], np.float64).T
+        there = np.isfinite(low) & np.isfinite(high)
+        if there.any():
+            axes.vlines(x[there], low[there], high[there], color=style["color"], linewidth=1.1)
+        axes.set_xlim(-0.5, len(settings) - 0.5)
+        return axes.plot(x, series[name], **style)[0]
+
+    return _over_settings(title, x_label, settings, series, y_label, put)
+
+
+def _over_settings(
+    title: str,
+    x_label: str,
+    settings: Sequence[str],
+    series: Series,
+    y_label: str,
+    put: Callable[[Any, int, str], Any],
+) -> Drawing:
+    """A figure on which `put` draws each detector, by its number and name, and returns a handle."""
     if not settings or not series:
         raise ValueError(f"nothing to draw: {len(settings)} settings, {len(series)} lines")
     for name, values in series.items():
@@ -43,17 +98,15 @@ def sweep_figure(
     def paint(figure: Any) -> None:
         figure.suptitle(shown(title, _LONGEST_TITLE), fontsize=10, x=0.01, ha="left")
         axes = figure.subplots()
-        places = range(len(settings))
-        lines = [
-            axes.plot(places, values, **line_style(number))[0]
-            for number, values in enumerate(series.values())
-        ]
-        axes.set_xticks(places, [shown(setting, _LONGEST_SETTING) for setting in settings])
+        handles = [put(axes, number, name) for number, name in enumerate(series)]
+        fewest, most = _SETTING_LETTERS
+        letters = max(fewest, min(most, _OF_ALL // len(settings)))
+        axes.set_xticks(range(len(settings)), [shown(one, letters) for one in settings])
         axes.set_xlabel(shown(x_label, _LONGEST_TITLE))
         axes.set_ylabel(shown(y_label, _LONGEST_TITLE))
         # Handed over one by one: by itself the library leaves out names with an underscore ahead.
         labels = [shown(name) for name in series]
-        figure.legend(lines, labels, loc="outside right upper", handlelength=3.6)
+        figure.legend(handles, labels, loc="outside right upper", handlelength=3.6)
 
     width = max(_INCHES[0], 0.55 * len(settings) + 1.2) + _LEGEND_INCHES
     return draw((width, _INCHES[1]), paint)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,11 +95,7 @@ def _contents(folder: str, options: StorageOptions) -> Iterator[Stored]:
     location = parse_uri(folder)
     prefix = location.key.rstrip("/") + "/"
     if location.scheme == "file":
-        for path in Path(location.key).rglob("*"):
-            if path.is_file() or path.is_symlink():
-                status = path.lstat()
-                modified = datetime.fromtimestamp(status.st_mtime, UTC)
-                yield Stored(str(path.relative_to(location.key)), status.st_size, modified)
+        yield from _on_disk(Path(location.key))
     elif location.scheme == "s3":
         # boto3 knows keys that obstore does not: strangers' objects may be called anything.
         pages = s3_client(options).get_paginator("list_objects_v2")
@@ -110,3 +109,19 @@ def _contents(folder: str, options: StorageOptions) -> Iterator[Stored]:
             for entry in found:
                 name = entry["path"].removeprefix(prefix)
                 yield Stored(name, entry["size"], entry["last_modified"].astimezone(UTC))
+
+
+def _on_disk(folder: Path) -> Iterator[Stored]:
+    """Files and links; without those that go meanwhile, as what is being written does."""
+    for parent, folders, files in os.walk(folder, onerror=_raise_unless_gone):
+        for path in (Path(parent, name) for name in (*files, *folders)):
+            with suppress(FileNotFoundError):
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+                    modified = datetime.fromtimestamp(status.st_mtime, UTC)
+                    yield Stored(str(path.relative_to(folder)), status.st_size, modified)
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

@@ -140,7 +140,7 @@ def test_how_the_work_is_cut_never_matters(half: bool, monkeypatch: pytest.Monke
     rng = np.random.default_rng(3)
     bank = np.concatenate([near_duplicates(rng), cone(rng, 300, 48, 0.6)])
     labels, ids = rng.integers(0, 2, len(bank)), names(rng, len(bank))
-    whole = NeighborSearch(bank, labels, ids, half=half).search(bank[500:700], 7)
+    whole = NeighborSearch(bank, labels, ids, half=half).search(bank[500:700], 7, per_class=9)
     for target, value in {
         "neighbors.QUERIES_A_PASS": {"cpu": 150},
         "search.threads._FEWEST": 40,
@@ -158,7 +158,7 @@ def test_how_the_work_is_cut_never_matters(half: bool, monkeypatch: pytest.Monke
         "search.scan._AHEAD": {"cpu": 1},
     }.items():
         monkeypatch.setattr(f"ufd_ray.detectors.{target}", value)
-    cut = NeighborSearch(bank, labels, ids, half=half).search(bank[500:700], 7)
+    cut = NeighborSearch(bank, labels, ids, half=half).search(bank[500:700], 7, per_class=9)
     assert_equal(cut, whole)
     assert cut.counts.num_recomputed > whole.counts.num_recomputed == 0
 
@@ -179,11 +179,12 @@ def test_threads_that_share_the_rows_find_the_same(
     torch.set_num_threads(cores)
     try:
         search = NeighborSearch(bank, labels, ids)
-        found = search.search(queries, 7, leave_out=own)
-        assert search.search(queries, 7, leave_out=own).counts == found.counts
+        found = search.search(queries, 7, leave_out=own, per_class=3)
+        again = search.search(queries, 7, leave_out=own, per_class=3)
+        assert again.counts == found.counts
     finally:
         torch.set_num_threads(before)
-    assert_equal(found, brute_force(bank, labels, ids, queries, 7, leave_out=own))
+    assert_equal(found, brute_force(bank, labels, ids, queries, 7, own, per_class=3))
 
 
 @pytest.mark.parametrize("most", [2048, 20])

@@ -8,7 +8,7 @@ from ufd_ray.evaluation import Row, tables_text
 from ufd_ray.evaluation.paper.figures import MEAN, PAPER_ACCURACY, PAPER_AVERAGE_PRECISION
 from ufd_ray.evaluation.paper.sets import GROUPS, PAPER_SETS
 
-DETECTORS = ["probe_score", "nn_margin", "nn_vote_k1", "nn_vote_k9"]
+DETECTORS = ["probe_score", "nn_margin", "nn_vote_k1", "nn_vote_k9", "nn_mean_margin_k9"]
 MEANS = {
     "LC": (81.38, 93.38),
     "NN, k = 1": (82.30, 90.32),
@@ -88,6 +88,9 @@ def test_all_sets_of_the_paper_beside_its_own_figures() -> None:
     assert accuracy["the paper's NN, k = 9"][-3] == f"{gans:.2f}"
     assert "neighbours, margin, oracle *" in accuracy
     assert "neighbours, margin, tuned" not in accuracy
+    place = titles.index("neighbours, mean margin of 9")
+    assert titles[place + 1] == "detector"  # none of the paper's: the other table begins
+    assert accuracy["neighbours, mean margin of 9, oracle *"][0] == "90.00"
     assert "other sets" not in text
 
 
@@ -108,6 +111,14 @@ def test_other_sets_have_tables_and_intervals_of_their_own() -> None:
     assert other[0] == "| detector | mine \\| yours | mAP |"
     assert other[2] == "| probe | 90.00 [85.0–95.0] | 90.00 |"
     assert text.endswith("## Left out\n\n- half: 3 fake images and no real one\n")
+
+
+def test_names_of_strangers_are_text_and_nothing_else() -> None:
+    odd = "<img src=x onerror=alert(1)> [a](javascript:b) `c`"
+    text = tables_text(rows([odd]), DETECTORS, {odd: "no real image"})
+    shown = r"\<img src=x onerror=alert(1)\> \[a\](javascript:b) \`c\`"
+    assert text.count(shown) == 3  # two tables, and what is left out
+    assert odd not in text
 
 
 def test_both_kinds_do_not_mix_in_a_mean() -> None:

@@ -10,7 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from ufd_ray.evaluation import ScoreColumn, SetPlan, judge_sets
-from ufd_ray.evaluation.sweeps import KINDS, Setting, Sweep, judge_sweep, mean_figures, sweep_lines
+from ufd_ray.evaluation.sweeps import (
+    KINDS,
+    Setting,
+    Sweep,
+    judge_sweep,
+    mean_figures,
+    mean_intervals,
+    sweep_lines,
+)
 
 PLAN = SetPlan({"a": "a", "b|c": "b|c"}, {})
 NAMES = np.array(["a"] * 4 + ["b|c"] * 4, object)
@@ -98,3 +106,18 @@ def test_the_section_has_a_row_a_detector_and_setting() -> None:
 def test_what_mixes_preprocessings_says_so() -> None:
     text = "\n".join(sweep_lines(judged(setting("crop", GOOD), name="preprocess")))
     assert "Features of two preprocessings are compared here, which nothing else does" in text
+
+
+def test_a_mean_has_an_interval_where_it_is_of_one_set() -> None:
+    own, other = setting("own", GOOD[:4]), setting("b", GOOD[:4], VOTES)
+    alone = judge_sweep(
+        "bank", [own, other], SetPlan({"a": "a"}, {}), NAMES[:4], LABELS[:4], seed=0
+    )
+    found = mean_intervals(alone, "accuracy")
+    assert list(found) == list(means(alone))
+    (row,) = [row for row in alone.rows if (row.set, row.metric) == ("a", "accuracy")][:1]
+    assert row.low is not None
+    assert found["probe"][0] == (100 * row.low, pytest.approx(100 * (row.high or 0)))
+    assert np.isnan(found["probe"][1]).all()
+    several = mean_intervals(judged(setting("own", GOOD), name="bank"), "accuracy")
+    assert np.isnan(several["probe"]).all()

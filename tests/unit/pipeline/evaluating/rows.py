@@ -6,18 +6,29 @@ from typing import Any
 
 import pyarrow as pa
 
+from tests.crawl.handmade import TINY
+from ufd_ray.encoders import EncoderSpec
+from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
 from ufd_ray.pipeline.reading import TRAITS
-from ufd_ray.schema import LABELS, SCORES
+from ufd_ray.schema import LABELS, MEAN_MARGIN, SCORES
 
-_SCHEMA = pa.schema([*SCORES, *LABELS, pa.field(TEST_SET, pa.string())])
+PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
+"""Of an encoder that is not loaded."""
+_MEANS = tuple(f"{MEAN_MARGIN}{k}" for k in (1, 3))
+_SCHEMA = pa.schema(
+    [
+        *(*SCORES, *LABELS, pa.field(TEST_SET, pa.string())),
+        *(pa.field(name, pa.float32()) for name in _MEANS),
+    ]
+)
 _TRAITS = pa.schema([pa.field(name, TRAITS) for name in ("traits", "aligned_traits")])
 
 
 def scored(
     name: str, label: int, neighbors: list[int], similarity: float = 0.9, margin: float | None = 0.1
 ) -> dict[str, Any]:
-    """An image of a set, and the labels of its neighbours."""
+    """An image of a set, the labels of its neighbours, and the margin, as every mean has it."""
     near = [{"label": one, "similarity": similarity - 0.1 * n} for n, one in enumerate(neighbors)]
     return {
         "image_id": f"{name}-{label}",
@@ -26,14 +37,14 @@ def scored(
         TEST_SET: name,
         "status": "scored",
         "probe_score": 0.25 + 0.5 * label,
-        "nn_margin": margin,
+        **dict.fromkeys(("nn_margin", *_MEANS), margin),
         "neighbors": near or None,
     }
 
 
 def failed(name: str, code: str, label: int = 0) -> dict[str, Any]:
     """An image that could not be read."""
-    empty = dict.fromkeys(("probe_score", "nn_margin", "neighbors"))
+    empty = dict.fromkeys(("probe_score", "nn_margin", "neighbors", *_MEANS))
     return scored(name, label, []) | empty | {"status": "error", "error_code": code}
 
 

@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 
 from tests.crawl.handmade import HERE, TINY, make_bank, make_probe
-from tests.unit.pipeline.evaluating.rows import scored, table
+from tests.unit.pipeline.evaluating.rows import PLAN, scored, table
 from tests.unit.report.figures.harmless import assert_harmless
-from ufd_ray.encoders import EncoderSpec
 from ufd_ray.evaluation import ScoreColumn
 from ufd_ray.images import SpectrumSums
 from ufd_ray.pairing import Detectors
-from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.evaluating.embedding_figure import seen_embeddings
 from ufd_ray.pipeline.evaluating.publishing import publish
 from ufd_ray.pipeline.evaluating.score_figures import drawn
@@ -26,9 +24,9 @@ from ufd_ray.pipeline.evaluating.spectra import Spectra
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import embedding_column, read_bank_info
 
-PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
 HOSTILE = '<script>alert(1)</script>$\\frac{1}$ -- > "&\u202e' + "long" * 40
-SCORES = {"probe_score", "nn_margin", "nn_vote_k3"}
+SHARES = {"probe_score", "nn_vote_k3"}
+SCORES = SHARES | {"nn_margin", "nn_mean_margin_k3"}
 
 
 @pytest.fixture
@@ -61,7 +59,7 @@ def test_all_are_written_and_named(judged: Judged) -> None:
     found = json.loads((root / "evaluation.json").read_text())
     names = {"precision-recall", "roc", "t-sne", "spectra-of-mean", "mean-of-spectra"}
     names |= {f"scores-{name}" for name in SCORES}
-    names |= {f"reliability-{name}" for name in SCORES - {"nn_margin"}}
+    names |= {f"reliability-{name}" for name in SHARES}
     files = {file["name"]: file for file in found["files"] if file["name"].startswith("figures/")}
     assert files.keys() == {f"figures/{name}.{kind}" for name in names for kind in ("svg", "png")}
     for name, file in files.items():
@@ -70,7 +68,7 @@ def test_all_are_written_and_named(judged: Judged) -> None:
         if name.endswith(".svg"):
             assert_harmless(data)
     assert found["figures"] == {
-        "detectors": ["probe_score", "nn_margin", "nn_vote_k3"],
+        "detectors": ["probe_score", "nn_margin", "nn_vote_k3", "nn_mean_margin_k3"],
         "sets": [HOSTILE],
         "t-sne": {
             **{"seed": 0, "perplexity": 18 / 3, "components": TINY.dim, "steps": 1000},
@@ -95,9 +93,10 @@ def test_what_cannot_be_drawn_is_named(judged: Judged, monkeypatch: pytest.Monke
     assert not any(file["name"].startswith("figures/") for file in found["files"])
 
 
-def test_of_votes_that_of_most_neighbours_is_drawn() -> None:
-    columns = [ScoreColumn(name, 0.5) for name in ("nn_vote_k1", "nn_vote_k3", "nn_vote_k100")]
-    assert [one.name for one in drawn(columns)] == ["nn_vote_k100"]
+def test_of_votes_and_means_that_of_most_neighbours_is_drawn() -> None:
+    kinds = ("nn_vote_k", "nn_mean_margin_k")
+    columns = [ScoreColumn(f"{kind}{k}", 0.5) for kind in kinds for k in (1, 3, 100)]
+    assert [one.name for one in drawn(columns)] == ["nn_vote_k100", "nn_mean_margin_k100"]
     assert drawn([]) == []
 
 

@@ -74,13 +74,17 @@ def test_a_manifest_and_folders_together(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.endswith("3 test sets: progan, dalle, mine\n")
 
 
-def test_any_split_is_welcome() -> None:
-    rows = [("uri", "label", "source", "split", TEST_SET)]
-    rows += [(f"tests/half/1_fake/{n}.png", str(n), "mine", "test", "theirs") for n in range(2)]
+def test_any_split_is_welcome_and_columns_called_as_ours_are_left_out() -> None:
+    ours = (TEST_SET, "nn_mean_margin_k1")
+    rows = [("uri", "label", "source", "split", *ours, "theirs")]
+    files = [f"tests/half/1_fake/{n}.png" for n in range(2)]
+    rows += [(file, str(n), "mine", "test", "x", "x", "x") for n, file in enumerate(files)]
     with open("some.csv", "w", newline="") as file:
         csv.writer(file).writerows(rows)
     names = listed(input="some.csv")
     assert set(names.values()) == {"mine"}
+    kept = pq.read_table("manifest").column_names
+    assert {"theirs", *ours} & set(kept) == {"theirs", TEST_SET}
 
 
 @pytest.mark.parametrize(

@@ -8,22 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.crawl.handmade import HERE, TINY, make_probe
+from tests.crawl.handmade import HERE, make_probe
 from tests.unit.images.samples import encoded, picture
-from tests.unit.pipeline.evaluating.rows import scored, table
-from ufd_ray.encoders import EncoderSpec
+from tests.unit.pipeline.evaluating.rows import PLAN, scored, table
 from ufd_ray.pairing import Detectors
-from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.evaluating import page
 from ufd_ray.pipeline.evaluating.page import _drawn
 from ufd_ray.pipeline.evaluating.publishing import publish
 from ufd_ray.pipeline.evaluating.scoring import Judged
+from ufd_ray.pipeline.evaluating.writing import write_figures
 from ufd_ray.report import Drawn
+from ufd_ray.report.figures import MOST_PANELS, spectra_figure
 from ufd_ray.settings import EvaluateSettings
-
-PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
 
 
 @pytest.fixture
@@ -80,16 +79,30 @@ def test_without_a_gallery_no_image_is_named(judged: Judged, tmp_path: Path) -> 
 def test_figures_are_taken_in_as_far_as_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page, "_MOST_BYTES", 10)
-    monkeypatch.setattr(page, "_MOST_OF_ALL", 15)
+    monkeypatch.setattr(page, "_ROOM", {"svg": (10, 15), "png": (20, 30)})
+    (tmp_path / "figures").mkdir()
+    sizes = {"a": (9, 1), "b": (11, 20), "c": (7, 11), "d": (6, 2), "e": (11, 21), "f": (2, 10)}
     files = []
-    for name, size in (("a.svg", 9), ("b.svg", 11), ("c.svg", 7), ("d.svg", 6), ("a.png", 1)):
-        (tmp_path / "figures").mkdir(exist_ok=True)
-        (tmp_path / "figures" / name).write_bytes(b"x" * size)
-        files.append({"name": f"figures/{name}", "num_bytes": size})
+    for name, of_kinds in sizes.items():
+        for kind, size in zip(("png", "svg"), reversed(of_kinds), strict=True):
+            (tmp_path / "figures" / f"{name}.{kind}").write_bytes(kind.encode() * size)
+            files.append({"name": f"figures/{name}.{kind}", "num_bytes": size})
     assert _drawn(str(tmp_path), [*files, {"name": "tables.md", "num_bytes": 1}], HERE) == [
-        Drawn("figures/a.svg", b"x" * 9),
-        Drawn("figures/b.svg", None),
-        Drawn("figures/c.svg", None),
-        Drawn("figures/d.svg", b"x" * 6),
+        Drawn("figures/a.svg", b"svg" * 9),
+        Drawn("figures/b.png", b"png" * 20),  # too large as vectors
+        Drawn("figures/c", None),  # as vectors there is no room, nor as pixels beside the one above
+        Drawn("figures/d.svg", b"svg" * 6),
+        Drawn("figures/e", None),  # too large either way
+        Drawn("figures/f.png", b"png" * 10),  # there is no more room for vectors
     ]
+
+
+def test_a_large_mean_spectrum_is_on_the_page_as_pixels(tmp_path: Path) -> None:
+    """Of as many sets as there are panels for, with spectra that are noise to the last pixel."""
+    rng = np.random.default_rng(0)
+    names = [f"set {number}" for number in range(MOST_PANELS)]
+    spectrum = rng.lognormal(size=(224, 224))
+    panels = {(name, label): (9, spectrum) for name in names for label in (0, 1)}
+    drawing = spectra_figure(panels, "Spectra of the mean high-pass image", "of noise")
+    files = write_figures(str(tmp_path), {"spectra-of-mean": drawing}, HERE)
+    assert _drawn(str(tmp_path), files, HERE) == [Drawn("figures/spectra-of-mean.png", drawing.png)]

@@ -11,24 +11,22 @@ import pytest
 
 from tests.crawl.handmade import HERE, TINY, make_bank, make_probe
 from tests.unit.pipeline.evaluating.rows import (
+    PLAN,
     failed,
     scored,
     table,
     table_with_traits,
     traits,
 )
-from ufd_ray.encoders import EncoderSpec
 from ufd_ray.errors import UfdError
 from ufd_ray.images import Alignment
 from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
-from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
 from ufd_ray.pipeline.evaluating.publishing import publish
 from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.settings import EvaluateSettings
 
-PLAN = EncoderPlan(EncoderSpec(TINY.arch, TINY.weights), "crop", None, "cpu", "fp32", "float32")
 WHOLE = [scored("a", 0, [0]), scored("a", 1, [1])]
 
 
@@ -131,3 +129,10 @@ def test_images_are_aligned_to_what_the_encoder_sees(judged: Judged) -> None:
     for more, expected in (({}, TINY.input_size), ({"align_size": 99}, 99)):
         settings = judged.settings.model_copy(update={"align": True, "align_quality": 80} | more)
         assert replace(judged, settings=settings).alignment == Alignment(expected, 80)
+
+
+def test_a_set_is_no_formula_in_a_spreadsheet(judged: Judged) -> None:
+    publish(judged, [table(scored("=1+1", 0, [0]), scored("=1+1", 1, [1]))], {})
+    lines = Path(judged.settings.output, "metrics.csv").read_text().splitlines()
+    assert any(line.startswith('"\'=1+1",') for line in lines)
+    assert not any(line.startswith('"=') for line in lines)

@@ -9,13 +9,14 @@ from tests.unit.pipeline.evaluating.rows import failed, scored, table
 from ufd_ray.evaluation import ScoreColumn, plan_sets
 from ufd_ray.pipeline.evaluating.account import count_images, describe_sets
 from ufd_ray.pipeline.evaluating.scores import FORM_SCORES, Collected, collect
-from ufd_ray.schema import REJECTS
+from ufd_ray.schema import OWN_NAMES, REJECTS
 from ufd_ray.storage import embedding_column
 
 COLUMNS = [
     ScoreColumn("probe_score", 0.5),
     ScoreColumn("nn_margin", 0.0, is_share=False),
     *(ScoreColumn(f"nn_vote_k{k}", 0.5) for k in (1, 3)),
+    ScoreColumn("nn_mean_margin_k3", 0.0, is_share=False),
 ]
 
 
@@ -26,6 +27,10 @@ def collected() -> Collected:
     )
 
 
+def test_no_column_of_a_manifest_bears_the_name_of_ours() -> None:
+    assert FORM_SCORES in OWN_NAMES
+
+
 def test_one_search_serves_every_vote() -> None:
     scores = collected().scores.to_pydict()
     assert scores["set"] == ["a", "a", "b"]
@@ -34,6 +39,7 @@ def test_one_search_serves_every_vote() -> None:
     assert scores["nn_vote_k1"] == [0, 1, 1]
     thirds = np.array([2, 1, 2], np.float32) / np.float32(3)
     assert scores["nn_vote_k3"] == thirds.tolist()
+    assert scores["nn_mean_margin_k3"] == [np.float32(0.1)] * 3
     assert list(scores)[:5] == ["image_id", "uri", "member", "set", "label"]
 
 

@@ -25,10 +25,11 @@ def test_it_is_fetched_once_and_answers_as_the_bank() -> None:
 
     copy, own = BankCopy(fetch, "cpu"), np.arange(12)
     for leave_out in (None, own):
-        ours = copy.search(VECTORS, 3, leave_out)
-        theirs = WHOLE.search(VECTORS, 3, leave_out=leave_out)
+        ours = copy.search(VECTORS, 3, leave_out, 2)
+        theirs = WHOLE.search(VECTORS, 3, leave_out=leave_out, per_class=2)
         assert ours.index.tobytes() == theirs.index.tobytes()
         assert ours.similarity.tobytes() == theirs.similarity.tobytes()
+        assert ours.class_similarity.tobytes() == theirs.class_similarity.tobytes()
     assert len(fetched) == 1
 
 

@@ -72,7 +72,7 @@ def in_parts(
 
 
 def assert_same(found: Neighbors, expected: Neighbors) -> None:
-    for name in ("index", "similarity", "real_similarity", "fake_similarity"):
+    for name in ("index", "similarity", "class_similarity"):
         ours, theirs = getattr(found, name), getattr(expected, name)
         assert ours.tobytes() == theirs.tobytes(), name
 
@@ -88,7 +88,7 @@ PARTS = [
 
 
 @pytest.mark.parametrize(("num_shards", "num_held", "at_once"), PARTS)
-@pytest.mark.parametrize("k", [5, 27])
+@pytest.mark.parametrize(("k", "per_class"), [(5, 5), (27, 1), (3, 20)])
 def test_parts_find_what_the_whole_finds(
     bank: BankInfo,
     rows: BankRows,
@@ -97,15 +97,17 @@ def test_parts_find_what_the_whole_finds(
     num_held: int,
     at_once: int,
     k: int,
+    per_class: int,
 ) -> None:
     whole, _ = read_whole(bank, HERE, "cpu")
     own = np.full(20, -1)
     own[[0, 3, 4, 19]] = [0, 13, 13, sum(rows.counts) - 1]
     shards = in_parts(rows, rank, num_shards, num_held, at_once)
     for leave_out in (None, own):
-        parts = [shard.search(queries(), k, leave_out) for shard in shards]
+        parts = [shard.search(queries(), k, leave_out, per_class) for shard in shards]
         assert_same(
-            merge_neighbors(parts, rank, k), whole.search(queries(), k, leave_out=leave_out)
+            merge_neighbors(parts, rank, k),
+            whole.search(queries(), k, leave_out=leave_out, per_class=per_class),
         )
 
 

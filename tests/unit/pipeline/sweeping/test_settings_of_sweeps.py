@@ -62,7 +62,10 @@ def test_other_banks_scores_are_found_by_image() -> None:
     assert other.columns[0] == ScoreColumn("probe_score", 0.5)
 
 
-def test_sizes_have_the_votes_that_they_can() -> None:
-    scores = {"probe_score": numbers(0, 1), "nn_margin": numbers(0, 1), "nn_vote_k1": numbers(0, 1)}
+def test_sizes_have_the_votes_and_means_that_they_can() -> None:
+    names = ["probe_score", "nn_margin", "nn_vote_k1", "nn_mean_margin_k1"]
+    scores = {name: numbers(0, 1) for name in names}
     (two,) = settings_of_sweeps(OWN, [], None, Swept({2: scores}))["train_size"]
-    assert [column.name for column in two.columns] == ["probe_score", "nn_margin", "nn_vote_k1"]
+    assert [column.name for column in two.columns] == names
+    assert [column.default for column in two.columns] == [0.5, 0.0, 0.5, 0.0]
+    assert [column.is_share for column in two.columns] == [True, False, True, False]

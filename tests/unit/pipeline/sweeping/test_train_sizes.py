@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 
 from tests.crawl.handmade import HERE, TINY, make_bank
-from ufd_ray.detectors import NeighborSearch, NestedSearch, fit_logistic, margin, searchable, vote
+from ufd_ray.detectors import (
+    NeighborSearch,
+    NestedSearch,
+    fit_logistic,
+    margin,
+    mean_margin,
+    searchable,
+    vote,
+)
 from ufd_ray.errors import SettingsError
 from ufd_ray.pipeline.cluster import Cluster
-from ufd_ray.pipeline.sweeping.scoring import votes_of
+from ufd_ray.pipeline.sweeping.scoring import mean_margins_of, votes_of
 from ufd_ray.pipeline.sweeping.train_sizes import L2, check_sizes, fit_probes, read_subset
 from ufd_ray.settings import EvaluateSettings, FitProbeSettings
 from ufd_ray.storage import BankInfo, read_bank_info, read_searchable
@@ -25,12 +33,17 @@ def test_the_subset_of_everything_is_the_whole(bank: BankInfo) -> None:
     chosen = read_subset(bank, 40, 3, HERE)
     whole = searchable(read_searchable(bank, HERE))
     assert sorted(chosen.image_ids) == sorted(whole.image_ids)
-    near = NestedSearch(chosen.embeddings, chosen.labels, chosen.image_ids, [40]).search(queries, 5)
-    all_of_it = NeighborSearch(whole.embeddings, whole.labels, whole.image_ids).search(queries, 5)
+    nested = NestedSearch(chosen.embeddings, chosen.labels, chosen.image_ids, [40])
+    near = nested.search(queries, 5, per_class=9)
+    search = NeighborSearch(whole.embeddings, whole.labels, whole.image_ids)
+    all_of_it = search.search(queries, 5, per_class=5)
     assert np.array_equal(margin(near[0]), margin(all_of_it))
     votes = votes_of(near[0].index, chosen.labels, [1, 5, 9])
     assert list(votes) == ["nn_vote_k1", "nn_vote_k5"]  # of nine neighbours there are not enough
     assert np.array_equal(votes["nn_vote_k5"], vote(all_of_it, whole.labels))
+    means = mean_margins_of(near[0], [1, 5, 9], 5)  # as if there were five of each class
+    assert list(means) == ["nn_mean_margin_k1", "nn_mean_margin_k5"]
+    assert np.array_equal(means["nn_mean_margin_k5"], mean_margin(all_of_it, 5))
     fitted = fit_probes(chosen, [40])[40].scores(queries)
     expected = fit_logistic(whole.embeddings, whole.labels, c=L2).probe.scores(queries)
     assert fitted == pytest.approx(expected, abs=1e-5)

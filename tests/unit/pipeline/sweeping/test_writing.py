@@ -11,7 +11,8 @@ import pytest
 
 from tests.crawl.handmade import HERE
 from ufd_ray.evaluation import ScoreColumn, SetPlan
-from ufd_ray.evaluation.sweeps import Setting, Sweep, judge_sweep
+from ufd_ray.evaluation.sweeps import KINDS, Setting, Sweep, judge_sweep
+from ufd_ray.pipeline.sweeping import writing
 from ufd_ray.pipeline.sweeping.writing import describe_sweeps, sweep_drawings, write_sweeps
 from ufd_ray.schema import SWEEPS
 
@@ -47,6 +48,20 @@ def test_each_sweep_with_figures_is_drawn(sweeps: list[Sweep]) -> None:
     drawings = sweep_drawings(sweeps)
     assert list(drawings) == ["sweep-jpeg", "sweep-jpeg-accuracy"]
     assert drawings["sweep-jpeg"].png.startswith(b"\x89PNG")
+
+
+def test_banks_are_points_and_qualities_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    for name in ("points_figure", "sweep_figure"):
+        monkeypatch.setattr(writing, name, lambda title, *_, by=name: drawn.append((title, by)))
+    columns, names = [ScoreColumn("probe_score", 0.5)], np.array(["a"] * 4, object)
+    settings = [Setting(one, columns, {"probe_score": GOOD}) for one in ("x", "y")]
+    for kind in KINDS:
+        plan = SetPlan({"a": "a"}, {})
+        sweep_drawings([judge_sweep(kind, settings, plan, names, LABELS, seed=0)])
+    points = {title for title, by in drawn if by == "points_figure"}
+    assert points == {KINDS[kind].title for kind in ("bank", "preprocess")}
+    assert len(drawn) == 2 * len(KINDS)
 
 
 def test_the_record_says_what_was_judged(sweeps: list[Sweep]) -> None:

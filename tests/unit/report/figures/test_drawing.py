@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.unit.report.figures.harmless import assert_harmless
-from ufd_ray.report.figures import Drawing, sweep_figure
+from ufd_ray.report.figures import Drawing, points_figure, sweep_figure
 from ufd_ray.report.figures.names import shown
 from ufd_ray.report.figures.styles import line_style
 
@@ -79,3 +81,27 @@ def test_what_does_not_fit_is_said(series: dict[str, list[float]]) -> None:
 def test_only_who_draws_imports_the_library() -> None:
     code = "import sys, ufd_ray.report.figures; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def ink(drawing: Drawing) -> int:
+    return int((np.asarray(Image.open(io.BytesIO(drawing.png)).convert("L")) < 128).sum())
+
+
+def test_points_are_not_joined_and_have_their_intervals() -> None:
+    values, none = {"a": [10.0, 90.0]}, (np.nan, np.nan)
+    lines = sweep_figure("t", "x", ["own", "b"], values, "y")
+    points = points_figure("t", "x", ["own", "b"], values, {"a": [none, none]}, "y")
+    held = points_figure("t", "x", ["own", "b"], values, {"a": [(5.0, 95.0), none]}, "y")
+    assert ink(points) < ink(held)
+    assert ink(points) < ink(lines)
+    assert_harmless(held.svg)
+
+
+def test_points_of_a_setting_stand_side_by_side() -> None:
+    alike = {name: [50.0] for name in ("a", "b", "c")}
+    none = {name: [(np.nan, np.nan)] for name in alike}
+    drawn = points_figure("t", "x", ["own"], alike, none, "y").svg.decode()
+    places = re.findall(r'<use [^>]*x="([-\d.]+)" y="([-\d.]+)"', drawn)
+    on_a_line = Counter(y for _, y in set(places))
+    # The axis has a mark of its own there.
+    assert max(on_a_line.values()) == len(alike) + 1

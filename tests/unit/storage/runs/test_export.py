@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from ufd_ray.storage import (
 )
 from ufd_ray.storage.runs import export
 from ufd_ray.storage.runs.marks import MARKED
+from ufd_ray.storage.runs.marks import marked as marked_in_arrow
 
 OPTIONS = StorageOptions()
 DATABASE = duckdb.connect()
@@ -195,6 +197,7 @@ hostile_text = st.text(st.sampled_from([*SIGNS, *CUTS, *"\r\n\"'\xa0\x7fa"]) | s
 def test_wherever_a_line_is_cut_no_cell_is_a_formula(name: str) -> None:
     sql = f"SELECT {MARKED.format('$1')}"
     ((marked,),) = DATABASE.execute(sql, [name]).fetchall()
+    assert marked_in_arrow(pa.array([name, None])).to_pylist() == [marked, None]
     assert had_back(marked) == name
     quoted = marked.replace('"', '""')
     assert not [c for c in cells(f'id,"{quoted}",x\r\n') if c.startswith(tuple(SIGNS))]
