@@ -12,7 +12,7 @@ from tests.unit.images.poison import endless_jpeg, large_png
 
 
 def test_a_killed_driver_is_gone_on_from(trial: Trial, fault_table: FaultTable) -> None:
-    with trial.driver("killed", "--lease-s", "3") as driver:
+    with trial.never_done(), trial.driver("killed", "--lease-s", "3") as driver:
         trial.wait_for_rows("killed", driver)
         driver.kill()
     assert "_SUCCESS" not in trial.names("killed")

@@ -131,8 +131,9 @@ def test_a_driver_that_slept_finds_another_in_its_place(
     trial: Trial, fault_table: FaultTable
 ) -> None:
     with trial.driver("slept", *LEASE) as first:
-        trial.wait_for_rows("slept", first)
-        first.pause()
+        with trial.never_done():
+            trial.wait_for_rows("slept", first)
+            first.pause()
         succeeds(trial.run("slept", *LEASE))
         first.go_on()
         first.end()

@@ -21,7 +21,7 @@ import pytest
 
 from tests.crawl.runs import REPOSITORY, run_here
 from tests.faults.table import Verdict
-from tests.servers.faulty import FaultyServer
+from tests.servers.faulty import FaultyServer, Modes
 from tests.servers.s3 import S3Server
 from ufd_ray.pipeline.score import score
 from ufd_ray.settings import ScoreSettings
@@ -106,6 +106,15 @@ class Trial:
         ):
             driver.must_live()
             time.sleep(0.2)
+
+    @contextmanager
+    def never_done(self) -> Iterator[None]:
+        """One image's bytes do not come meanwhile: what is to stop a run halfway can't be late."""
+        self.proxy.modes = Modes(stall=1.0, only=self.images[-1].removeprefix("s3://"))
+        try:
+            yield
+        finally:
+            self.proxy.modes = Modes()
 
     def judge(self, run_id: str) -> Verdict:
         """Hold a run's rows against the undisturbed ones; every value has to agree."""

@@ -11,16 +11,14 @@ from ufd_ray.detectors.detection import OVERFLOWS, Detected, Detector, Search
 from ufd_ray.detectors.detection_table import Searchable, detection_columns, searchable
 from ufd_ray.detectors.folds import Folds, deal_folds
 from ufd_ray.detectors.logistic import LogisticFit, fit_logistic
+from ufd_ray.detectors.neighbor_scores import margin, mean_margin, vote
 from ufd_ray.detectors.neighbors import (
     Embeddings,
     Neighbors,
     NeighborSearch,
-    margin,
-    mean_margin,
     merge_neighbors,
     rank_of,
     search_bytes,
-    vote,
 )
 from ufd_ray.detectors.nested_search import NestedSearch
 from ufd_ray.detectors.out_of_bank import nearest_distances, sum_up, tell_bound

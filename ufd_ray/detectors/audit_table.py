@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ufd_ray.detectors.audit import Reason, find_reasons
 from ufd_ray.detectors.detection import Search
-from ufd_ray.detectors.neighbors import margin, vote
+from ufd_ray.detectors.neighbor_scores import margin, vote
 from ufd_ray.errors import StorageError
 from ufd_ray.schema import AUDIT
 from ufd_ray.storage.vectors import embedding_matrix

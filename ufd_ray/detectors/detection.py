@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ufd_ray.detectors.calibration import Calibration
-from ufd_ray.detectors.neighbors import Embeddings, Neighbors, margin, mean_margin, vote
+from ufd_ray.detectors.neighbor_scores import margin, mean_margin, vote
+from ufd_ray.detectors.neighbors import Embeddings, Neighbors
 from ufd_ray.detectors.probe import Probe, scores_of
 from ufd_ray.detectors.search import SearchCounts
 from ufd_ray.detectors.verdict import verdicts
