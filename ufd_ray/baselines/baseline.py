@@ -77,6 +77,11 @@ class Baseline(ABC):
     weights: str | None = None
 
     @property
+    def has_features(self) -> bool:
+        """Whether it says what its last layer sees."""
+        return type(self).features is not Baseline.features
+
+    @property
     def has_heat(self) -> bool:
         """Whether it says where an image looks generated."""
         return type(self).heat is not Baseline.heat

@@ -37,13 +37,14 @@ def embedding_map(
 ) -> tuple[NDArray[np.float32], MapSettings]:
     """t-SNE of directions: embeddings of length 1, whose principal components it starts from.
 
+    One of length 0, as features behind a ReLU may be, has no direction and stays where it is.
     On one thread, so that the same embeddings are the same points on every machine of a kind.
 
     Source: van der Maaten and Hinton, "Visualizing data using t-SNE" (2008). The paper does not say
     with which settings; these are scikit-learn's own.
 
     Args:
-        embeddings: (n, dim) floating, none of length 0, n at least `FEWEST_POINTS`.
+        embeddings: (n, dim) floating, n at least `FEWEST_POINTS`.
         seed: 0 … 2**63 - 1.
 
     Returns:
@@ -60,7 +61,8 @@ def embedding_map(
     if num < FEWEST_POINTS:
         raise ValueError(f"{num} embeddings, of which a map needs {FEWEST_POINTS}")
     exact = embeddings.astype(np.float64)
-    directions = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    directions = exact / np.where(lengths > 0, lengths, 1)
     if np.ptp(directions, axis=0).max() < 1e-6:
         raise ValueError("all embeddings point the same way")
     state = int(np.random.default_rng(seed).integers(2**31))

@@ -52,6 +52,15 @@ class SetNames:
         return None
 
 
+def name_of_input(uri: str) -> str:
+    """The set that all images of an input are, where nothing but its own name says.
+
+    Raises:
+        SettingsError: it is no path or URI.
+    """
+    return key_of(_own_name(_path(uri)))
+
+
 def _path(uri: str) -> str:
     location = parse_uri(uri)
     return f"{location.scheme}:{location.bucket}/{location.key.strip('/')}".rstrip("/")

@@ -95,7 +95,7 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
                 if sampled:
                     spectra = mean_spectra(flow, manifest, sampled.of_sets(sets.plan), num_images)
                 swept = sweep(sweeps, judged, cluster, embedded, scratch)
-                scored = score_by_baselines(judged, cluster, embedded, scratch)
+                scored = score_by_baselines(judged, cluster, embedded, scratch, kept)
                 tables = rows.ranges(num_images, _ROWS_AT_ONCE)
                 tables = beside(tables, scored, num_images, _ROWS_AT_ONCE)
                 return publish(judged, tables, fingerprint, spectra, swept, kept)

@@ -33,6 +33,8 @@ class BaselineInfo:
         thresholds: `default` and `tuned` (None: none was found), scores above which an image counts
             as fake, 0–1.
         sha256: of the network's file, 64 hex digits.
+        sources: of its training images, as far as their manifest named them.
+        inputs: folders, URIs and manifests that these were listed from.
     """
 
     uri: str
@@ -42,6 +44,8 @@ class BaselineInfo:
     is_published: bool
     thresholds: dict[str, float | None]
     sha256: str
+    sources: tuple[str, ...]
+    inputs: tuple[str, ...]
 
     def describe(self) -> dict[str, Any]:
         """For the record of what it was used for."""
@@ -52,6 +56,7 @@ class BaselineInfo:
             "options": self.options,
             "is_published": self.is_published,
             "sha256": self.sha256,
+            "sources": list(self.sources),
         }
 
 
@@ -77,6 +82,8 @@ def read_baseline_info(uri: str, given: str, options: StorageOptions) -> Baselin
             is_published=bool(content["is_published"]),
             thresholds=check_thresholds(content["thresholds"], 0, 1),
             sha256=str(content["network"]["sha256"]),
+            sources=tuple(map(str, content["counts"]["train"]["source"])),
+            inputs=tuple(map(str, content["settings"]["input"])),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise SettingsError(f"{given}: unusable ({type(error).__name__}: {error})") from error

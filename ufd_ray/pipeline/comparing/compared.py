@@ -10,8 +10,14 @@ from ufd_ray.baselines import Baseline, baseline_named
 from ufd_ray.errors import SettingsError
 from ufd_ray.evaluation import ScoreColumn
 from ufd_ray.evaluation.paper.rows import BASELINE_COLUMN
+from ufd_ray.evaluation.paper.sets import key_of
+from ufd_ray.evaluation.paper.tables import cell_text
+from ufd_ray.evaluation.set_names import name_of_input
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import BaselineInfo, StorageOptions, read_baseline_info
+
+_FEATURES_COLUMN = "features_of_"
+_NUM_NAMED = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +44,20 @@ class Compared:
             0.5 if default is None else default,
             thresholds.get("tuned"),
         )
+
+    @property
+    def features_column(self) -> str:
+        """The column of its features, in the rows of an evaluation that draws them."""
+        return f"{_FEATURES_COLUMN}{self.name}"
+
+    @property
+    def seen(self) -> tuple[str, ...]:
+        """The sources that it was trained on, by the names that test sets of them have.
+
+        What their manifest said; where it said nothing, the names of the folders they lay in.
+        """
+        named = map(key_of, self.info.sources) if self.info.sources else None
+        return tuple(dict.fromkeys(named or map(name_of_input, self.info.inputs)))
 
 
 def read_compared(settings: EvaluateSettings, storage: StorageOptions) -> tuple[Compared, ...]:
@@ -66,10 +86,23 @@ def section_of(compared: Sequence[Compared]) -> list[str]:
     for one in compared:
         options = "".join(f", {name} {word}" for name, word in one.info.options.items())
         published = "as published" if one.info.is_published else "not as published"
-        lines.append(f"- {one.name}: {one.info.name}, {one.info.arch}{options} ({published})")
+        trained = f"; trained on {_named(one.seen)}" if one.seen else ""
+        lines.append(
+            f"- {one.name}: {one.info.name}, {one.info.arch}{options} ({published}){trained}"
+        )
     return lines
+
+
+def _named(sources: Sequence[str]) -> str:
+    named, more = sources[:_NUM_NAMED], len(sources) - _NUM_NAMED
+    return ", ".join([*map(cell_text, named), *([f"{more:,} more"] if more > 0 else [])])
 
 
 def describe_compared(compared: Sequence[Compared]) -> dict[str, Any] | None:
     """For `evaluation.json`, by name; None without any."""
     return {one.name: one.info.describe() for one in compared} or None
+
+
+def features_columns(compared: Sequence[Compared]) -> list[str]:
+    """The columns of the features of those that have some."""
+    return [one.features_column for one in compared if one.baseline.has_features]

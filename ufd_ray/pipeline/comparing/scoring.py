@@ -7,13 +7,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ufd_ray.images import DecodeLimits
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.comparing.compared import Compared
-from ufd_ray.pipeline.comparing.stage import SCORE, ScoreByBaseline
+from ufd_ray.pipeline.comparing.stage import FEATURES, SCORE, ScoreByBaseline
 from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.flow import append_rows, read_manifest
 from ufd_ray.pipeline.progress import progress_lines, start_tally
@@ -31,7 +32,11 @@ _AT_ONCE = 64
 
 
 def score_by_baselines(
-    judged: Judged, cluster: Cluster, embedded: Embedded, scratch: str
+    judged: Judged,
+    cluster: Cluster,
+    embedded: Embedded,
+    scratch: str,
+    drawn: npt.NDArray[np.int64] | None = None,
 ) -> list[tuple[Compared, Parts]]:
     """Have every baseline score all images of a manifest, each as its own test recipe makes it.
 
@@ -39,7 +44,8 @@ def score_by_baselines(
         judged: what is evaluated; its images are made alike as there.
         cluster: as it was.
         embedded: where the manifest lies.
-        scratch: URI of a folder for rows of `stage.COLUMNS`.
+        scratch: URI of a folder for rows of `ScoreByBaseline`.
+        drawn: positions of the images whose features are wanted as well; None: of none.
 
     Raises:
         UfdError: workers cannot be had, a network cannot be read, or rows are lost.
@@ -47,7 +53,7 @@ def score_by_baselines(
     found = []
     for number, one in enumerate(judged.compared):
         parts = join_uri(scratch, f"baseline-{number}")
-        _score_by(one, judged, cluster, embedded, parts)
+        _score_by(one, judged, cluster, embedded, parts, drawn)
         rows = Parts(parts, embedded.manifest, judged.storage)
         rows.check_accounts(embedded.num_images)
         found.append((one, rows))
@@ -55,7 +61,12 @@ def score_by_baselines(
 
 
 def _score_by(
-    one: Compared, judged: Judged, cluster: Cluster, embedded: Embedded, parts: str
+    one: Compared,
+    judged: Judged,
+    cluster: Cluster,
+    embedded: Embedded,
+    parts: str,
+    drawn: npt.NDArray[np.int64] | None,
 ) -> None:
     settings, storage, tally = judged.settings, judged.storage, start_tally()
     device = judged.plan.device
@@ -75,7 +86,7 @@ def _score_by(
     with progress_lines(tally, "baseline", embedded.num_images, settings.progress_s):
         rows = rows.map_batches(
             ScoreByBaseline,
-            fn_constructor_args=(one.baseline, one.info, device, storage, pool, tally),
+            fn_constructor_args=(one.baseline, one.info, device, storage, pool, tally, drawn),
             batch_size=_AT_ONCE,
             batch_format="pyarrow",
             zero_copy_batch=True,
@@ -87,7 +98,7 @@ def _score_by(
 def beside(
     tables: Iterable[Any], scored: Sequence[tuple[Compared, Parts]], num_images: int, at_once: int
 ) -> Iterator[Any]:
-    """The evaluation's rows with a column of each baseline's scores.
+    """The evaluation's rows with a column of each baseline's scores, and one of its features.
 
     An image of which a baseline can say nothing is an error as a whole: all detectors are judged by
     the same images.
@@ -103,6 +114,8 @@ def beside(
         rows = table
         for (one, _), found in zip(scored, of_baselines, strict=True):
             rows = put_scores(rows, one.column.name, found)
+            if FEATURES in found.column_names:
+                rows = _with_column(rows, one.features_column, found[FEATURES])
         yield rows
 
 
@@ -112,14 +125,13 @@ def put_scores(rows: Any, column: str, found: Any) -> Any:
     Args:
         rows: `pa.Table` of an evaluation, with `status` and the columns of errors.
         column: name of the new column.
-        found: `pa.Table` of `stage.COLUMNS`, of the same images in the same order.
+        found: `pa.Table` of `ScoreByBaseline`, of the same images in the same order.
 
     Returns:
         The rows with the column; what was scored before, and has no score in it, is an error.
     """
     failed = np.asarray(pc.equal(rows["status"], "scored")) & np.asarray(pc.is_null(found[SCORE]))
-    kept = [name for name in rows.column_names if name != column]  # a manifest may have one
-    rows = rows.select(kept).append_column(column, found[SCORE])
+    rows = _with_column(rows, column, found[SCORE])
     if not failed.any():
         return rows
     changed = pa.array(failed)
@@ -133,3 +145,9 @@ def put_scores(rows: Any, column: str, found: Any) -> Any:
         put = pc.if_else(changed, values, rows[name].combine_chunks())
         rows = rows.set_column(place, rows.schema.field(name), put)
     return rows
+
+
+def _with_column(rows: Any, name: str, column: Any) -> Any:
+    """The rows with a column at the end, in the place of one that a manifest calls the same."""
+    kept = [one for one in rows.column_names if one != name]
+    return rows.select(kept).append_column(name, column)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import torch
+from torch import nn
 
 from ufd_ray.baselines import Baseline, load_network
 from ufd_ray.encoders import require_device
@@ -16,16 +18,17 @@ from ufd_ray.pipeline.placement import Pool
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import pixel_batch, put_errors
 from ufd_ray.pipeline.training.judging import scores_of
+from ufd_ray.schema import POSITION
 from ufd_ray.settings import Device
 from ufd_ray.storage import BaselineInfo, StorageOptions, network_file
 
-SCORE = "score"
+SCORE, FEATURES = "score", "features"
 COLUMNS = ("position", "image_id", SCORE, "error_code", "error_message")
 _NOT_FINITE = ModelError(ErrorCode.NOT_FINITE, "the baseline's score is not a finite number")
 
 
 class ScoreByBaseline:
-    """Ray stage: `pixels` → `SCORE`.
+    """Ray stage: `pixels` → `SCORE`, and of some `FEATURES`.
 
     Args:
         baseline: which.
@@ -34,6 +37,7 @@ class ScoreByBaseline:
         storage: how storage is reached.
         pool: the workers, some of which may share a node's cores.
         tally: where times are reported.
+        drawn: positions of the images whose features are wanted, (m,); None: of none.
     """
 
     def __init__(
@@ -44,10 +48,12 @@ class ScoreByBaseline:
         storage: StorageOptions,
         pool: Pool,
         tally: Any,
+        drawn: npt.NDArray[np.int64] | None = None,
     ) -> None:
         # Kept for the first batch: of what an actor raises while it starts, Ray keeps text alone.
         self._failure: UfdError | None = None
         self._baseline, self._tally = baseline, tally
+        self._drawn = drawn if baseline.has_features else None
         try:
             require_device(device)
             with network_file(info, storage) as file:
@@ -66,7 +72,9 @@ class ScoreByBaseline:
             rows: `pa.Table` of `decode_by_recipe`.
 
         Returns:
-            `pa.Table` of `COLUMNS`; `SCORE` float32, null where there is an error.
+            `pa.Table` of `COLUMNS`, `SCORE` float32, null where there is an error; where features
+            are wanted, and the baseline has some, `FEATURES`: list of float32, null of all other
+            images.
         """
         if self._failure is not None:
             raise self._failure
@@ -75,8 +83,44 @@ class ScoreByBaseline:
             scores = np.full(len(rows), np.nan, np.float32)
             scores[there] = scores_of(self._baseline, self._network, pixels)
             sound = np.isfinite(scores)
+            columns = {SCORE: pa.array(scores, pa.float32(), mask=~sound)}
+            if self._drawn is not None:
+                wanted = sound & np.isin(np.asarray(rows[POSITION.name]), self._drawn)
+                columns[FEATURES] = self._features(pixels[wanted[there]], wanted)
             # Those that could not be read are counted as well: an image is done either way.
             report.num_images, report.num_errors = len(rows), int((~sound).sum())
         rows = put_errors(rows, [_NOT_FINITE if bad else None for bad in there & ~sound])
-        columns = {name: rows[name] for name in COLUMNS if name != SCORE}
-        return pa.table(columns | {SCORE: pa.array(scores, pa.float32(), mask=~sound)})
+        return pa.table({name: rows[name] for name in COLUMNS if name != SCORE} | columns)
+
+    def _features(self, pixels: npt.NDArray[np.uint8], wanted: npt.NDArray[np.bool_]) -> Any:
+        """A list an image (n,), null but for the m that are wanted, of which these are the pixels.
+
+        They go through the network once more: who draws none does not pay for it.
+        """
+        found: list[npt.NDArray[np.float32] | None] = [None] * len(wanted)
+        if len(pixels):
+            features = features_of(self._baseline, self._network, pixels)
+            for row, of_row in zip(np.flatnonzero(wanted).tolist(), features, strict=True):
+                found[row] = of_row
+        return pa.array(found, pa.list_(pa.float32()))
+
+
+@torch.inference_mode()
+def features_of(
+    baseline: Baseline, network: nn.Module, pixels: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.float32]:
+    """What a network's last layer sees of a batch of pictures, in float32 throughout.
+
+    Args:
+        baseline: whose network it is, one that has features.
+        network: in eval mode, on any device.
+        pixels: uint8 (n, size, size, 3).
+
+    Returns:
+        (n, dim) float32.
+    """
+    device = next(network.parameters()).device
+    found = baseline.features(network, baseline.inputs(torch.from_numpy(pixels.copy()).to(device)))
+    if found is None:
+        raise ValueError(f"{baseline.name} has no features")
+    return np.asarray(found.cpu().numpy())

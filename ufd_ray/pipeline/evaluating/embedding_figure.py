@@ -23,14 +23,15 @@ Labelled = tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.int8]]
 
 
 def draw_map(
-    unseen: Labelled, seen: Labelled | None, encoder: str, seed: int
+    unseen: Labelled, seen: Labelled | None, title: str, which: str, seed: int
 ) -> tuple[Drawing, dict[str, Any]]:
-    """Draw embeddings as points, by label, and by whether the bank holds them.
+    """Draw embeddings as points, by label, and by whether the detector knows such images.
 
     Args:
-        unseen: of test images.
-        seen: of the bank's; None: there is none.
-        encoder: its name.
+        unseen: of images that it does not know.
+        seen: of those that it does; None: there are none.
+        title: above the figure.
+        which: images these are, in a sentence or two.
         seed: of t-SNE.
 
     Returns:
@@ -52,11 +53,9 @@ def draw_map(
             groups[label, one] = own
     about = (
         f"t-SNE of directions: perplexity {settings.perplexity:g}, {settings.components} principal"
-        f" components, {settings.steps:,} steps, seed {settings.seed}. Unseen: up to"
-        f" {MOST_OF_A_CLASS} test images of a class, as many of each set as of another."
-        + (f" Seen: up to {MOST_OF_A_CLASS} of the bank." if seen else "")
+        f" components, {settings.steps:,} steps, seed {settings.seed}. {which}"
     )
-    drawing = scatter_figure(groups, f"Embeddings of {encoder}", about)
+    drawing = scatter_figure(groups, title, about)
     counts = {
         f"{'seen' if one else 'unseen'}_{'real' if label == REAL else 'fake'}": len(own)
         for (label, one), own in groups.items()

@@ -11,8 +11,10 @@ import numpy.typing as npt
 
 from ufd_ray.evaluation import FEWEST_POINTS, ScoreColumn, SetPlan
 from ufd_ray.images.spectra import MEDIAN_SIDE
+from ufd_ray.pipeline.comparing.features import draw_features
 from ufd_ray.pipeline.evaluating.account import names_and_labels
 from ufd_ray.pipeline.evaluating.embedding_figure import draw_map, seen_embeddings
+from ufd_ray.pipeline.evaluating.sampled import MOST_OF_A_CLASS
 from ufd_ray.pipeline.evaluating.score_figures import drawn, score_figures
 from ufd_ray.pipeline.evaluating.scores import Collected
 from ufd_ray.pipeline.evaluating.scoring import Judged
@@ -67,6 +69,15 @@ def draw_figures(
         drawings["t-sne"], facts["t-sne"] = _map(judged, collected)
     except ValueError as error:
         left_out["t-sne"] = str(error)
+    for one in judged.compared:
+        if one.baseline.has_features:
+            name = f"t-sne-{one.column.name}"
+            try:
+                drawings[name], facts[name] = draw_features(
+                    one, collected.kept, judged.settings.seed
+                )
+            except ValueError as error:
+                left_out[name] = str(error)
     if spectra is not None:
         facts["spectra"] = _describe(spectra)
         found = _spectra(sets, spectra)
@@ -82,7 +93,11 @@ def _map(judged: Judged, collected: Collected) -> tuple[Drawing, dict[str, Any]]
         raise ValueError(f"{len(kept)} images have an embedding, of {FEWEST_POINTS} at least")
     unseen = embedding_matrix(kept["embedding"]), np.asarray(kept["label"], np.int8)
     seen = seen_embeddings(detectors.bank, seed, judged.storage) if detectors.bank else None
-    return draw_map(unseen, seen, str(judged.plan.spec), seed)
+    most = MOST_OF_A_CLASS
+    which = f"Unseen: up to {most} test images of a class, as many of each set as of another."
+    if seen:
+        which += f" Seen: up to {most} of the bank."
+    return draw_map(unseen, seen, f"Embeddings of {judged.plan.spec}", which, seed)
 
 
 def _describe(spectra: Spectra) -> dict[str, Any]:

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ufd_ray.outcome import Outcome
-from ufd_ray.pipeline.comparing.compared import section_of
+from ufd_ray.pipeline.comparing.compared import features_columns
+from ufd_ray.pipeline.comparing.figure import draw_beside
+from ufd_ray.pipeline.comparing.sections import sections_of
 from ufd_ray.pipeline.evaluating.document import DOCUMENT, describe
 from ufd_ray.pipeline.evaluating.figures import Figures, draw_figures
 from ufd_ray.pipeline.evaluating.judgement import Judgement, judge
@@ -47,7 +49,9 @@ def publish(
     """
     settings, detectors = judged.settings, judged.detectors
     columns = score_columns(detectors, settings.ks) + [one.column for one in judged.compared]
-    collected = collect(tables, columns, settings.ks[-1] if detectors.bank else 0, drawn)
+    k = settings.ks[-1] if detectors.bank else 0
+    features = features_columns(judged.compared) if settings.figures else []
+    collected = collect(tables, columns, k, drawn, features)
     found = judge(judged, columns, collected, swept or Swept())
     figures = None
     if settings.figures:
@@ -77,12 +81,13 @@ def _write(judged: Judged, found: Judgement, figures: Figures | None) -> list[di
         found.guard,
         storage,
         sweeps,
-        section_of(judged.compared),
+        sections_of(judged, found.rows, found.columns),
     )
     if sweeps:
         files += write_sweeps(root, sweeps, storage)
     if figures:
-        files += write_figures(root, figures.drawings | sweep_drawings(sweeps), storage)
+        drawings = figures.drawings | draw_beside(judged, found.rows, found.columns)
+        files += write_figures(root, drawings | sweep_drawings(sweeps), storage)
     return files
 
 

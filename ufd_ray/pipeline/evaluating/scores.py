@@ -36,8 +36,8 @@ class Collected:
         failed: how many of them each set has.
         traits: `pa.Table` of the n images' `content_hash` and columns of `TRAITS`; without columns
             where none were asked for.
-        kept: `pa.Table` of `label` and `embedding` of those whose embedding was kept, for figures;
-            without rows where none was.
+        kept: `pa.Table` of `TEST_SET`, `label`, `embedding` and columns of baselines' features of
+            those whose embedding was kept, for figures; without rows where none was.
         forms: `FORM_SCORES` of the n images; None: there are none.
     """
 
@@ -76,6 +76,7 @@ def collect(
     columns: Sequence[ScoreColumn],
     k: int,
     drawn: npt.NDArray[np.int64] | None = None,
+    features: Sequence[str] = (),
 ) -> Collected:
     """Gather the rows of a flow.
 
@@ -85,6 +86,7 @@ def collect(
         columns: the detectors.
         k: neighbours that each image has; 0: nothing was searched.
         drawn: positions of the images whose embeddings are kept; None: of all that have one.
+        features: columns of what else is kept of these.
     """
     schema = pa.schema([*EVALUATED, *(pa.field(c.name, pa.float32()) for c in columns)])
     rejects = pa.schema(REJECTS)
@@ -105,7 +107,7 @@ def collect(
             few = good.filter(good["embedding"].is_valid())
             if drawn is not None:
                 few = few.filter(pc.is_in(few[POSITION.name], pa.array(drawn)))
-            kept.append(few.select(["label", "embedding"]))
+            kept.append(few.select([TEST_SET, "label", "embedding", *features]))
         if FORM_SCORES in good.column_names:
             forms.append(good[FORM_SCORES])
         similarity = _of_neighbors(good, "similarity", k)

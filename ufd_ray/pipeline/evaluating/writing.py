@@ -27,7 +27,7 @@ def write_files(
     guard: Guard | None,
     storage: StorageOptions,
     sweeps: Sequence[Sweep] = (),
-    baselines: Sequence[str] = (),
+    first: Sequence[Sequence[str]] = (),
 ) -> list[dict[str, Any]]:
     """Write figures, scores and rejects.
 
@@ -40,7 +40,7 @@ def write_files(
         guard: what their files tell; None: nobody asked.
         storage: how it is reached.
         sweeps: what was varied, for `tables.md`.
-        baselines: its lines about these.
+        first: sections before those of files and sweeps, lines each.
 
     Returns:
         Of each file what `evaluation.json` says of it.
@@ -51,9 +51,7 @@ def write_files(
     schema = pa.schema(METRICS)
     metrics = pa.Table.from_pylist([asdict(row) for row in rows], schema)
     names = [column.name for column in columns]
-    sections = [*([guard.table()] if guard else ()), *map(sweep_lines, sweeps)]
-    if baselines:
-        sections.insert(0, list(baselines))
+    sections = [*first, *([guard.table()] if guard else ()), *map(sweep_lines, sweeps)]
     lines = [line for section in sections for line in ("", *section)][1:]
     text = tables_text(rows, names, left_out, lines)
     files = [

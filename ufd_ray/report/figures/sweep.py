@@ -14,8 +14,10 @@ from ufd_ray.report.figures.styles import line_style
 _INCHES = (6.4, 3.6)
 _LEGEND_INCHES = 1.9
 _LONGEST_TITLE = 90
-_SETTING_LETTERS, _OF_ALL = (12, 24), 64
+_SETTING_LETTERS, _OF_ALL = (16, 24), 64
 """Fewest and most that a setting is cut to, by how many have to stand side by side."""
+_LETTER_INCHES = 0.065
+"""Width of a letter below the axis, about: settings that have no room side by side stand aslant."""
 _SPREAD = 0.6
 """Share of the way to the next setting over which the points of one stand side by side."""
 
@@ -95,18 +97,24 @@ def _over_settings(
         if len(values) != len(settings):
             raise ValueError(f"{name}: {len(values)} values for {len(settings)} settings")
 
+    width = max(_INCHES[0], 0.55 * len(settings) + 1.2) + _LEGEND_INCHES
+
     def paint(figure: Any) -> None:
         figure.suptitle(shown(title, _LONGEST_TITLE), fontsize=10, x=0.01, ha="left")
         axes = figure.subplots()
         handles = [put(axes, number, name) for number, name in enumerate(series)]
         fewest, most = _SETTING_LETTERS
         letters = max(fewest, min(most, _OF_ALL // len(settings)))
-        axes.set_xticks(range(len(settings)), [shown(one, letters) for one in settings])
+        names = [shown(one, letters) for one in settings]
+        axes.set_xticks(range(len(names)), names)
+        if _LETTER_INCHES * len(names) * max(map(len, names)) > width - _LEGEND_INCHES:
+            axes.tick_params(axis="x", labelrotation=40)
+            for label in axes.get_xticklabels():
+                label.set(ha="right", rotation_mode="anchor")
         axes.set_xlabel(shown(x_label, _LONGEST_TITLE))
         axes.set_ylabel(shown(y_label, _LONGEST_TITLE))
         # Handed over one by one: by itself the library leaves out names with an underscore ahead.
         labels = [shown(name) for name in series]
         figure.legend(handles, labels, loc="outside right upper", handlelength=3.6)
 
-    width = max(_INCHES[0], 0.55 * len(settings) + 1.2) + _LEGEND_INCHES
     return draw((width, _INCHES[1]), paint)
