@@ -55,6 +55,11 @@ class Tiny(Baseline):
     def scores(self, outputs: Tensor) -> Tensor:
         return binary_scores(outputs)
 
+    def features(self, network: nn.Module, inputs: Tensor) -> Tensor:
+        assert isinstance(network, nn.Sequential)
+        found: Tensor = network[:-1](inputs)
+        return found
+
 
 @contextmanager
 def tiny_known() -> Iterator[None]:
@@ -76,8 +81,8 @@ def write_pictures(folder: Path, num_of_a_class: int, seed: int = 0) -> Path:
     return folder
 
 
-def save_untrained(folder: Path) -> Path:
-    """The baseline as it is before the first step, with a threshold that was tuned, as it were."""
+def save_untrained(folder: Path, source: str = "training") -> Path:
+    """The baseline before its first step, with a threshold, and a folder of images, as it were."""
     with tempfile.TemporaryDirectory() as name:
         file = Path(name, "network.safetensors")
         with own_random_numbers(5):
@@ -90,6 +95,8 @@ def save_untrained(folder: Path) -> Path:
         "options": {},
         "is_published": False,
         "thresholds": {"default": 0.5, "tuned": 0.25},
+        "counts": {"train": {"source": {}}},
+        "settings": {"input": [f"/train/{source}"]},
         "network": written,
     }
     write_document(str(folder), "baseline.json", content, HERE)

@@ -16,7 +16,9 @@ from tests.crawl.tiny_baseline import save_untrained, scores_without_ray, tiny_k
 from tests.ray.smooth_images import smooth
 from ufd_ray.encoders import Encoder
 from ufd_ray.evaluation import average_precision
+from ufd_ray.pipeline import evaluate as job
 from ufd_ray.pipeline.evaluate import evaluate
+from ufd_ray.pipeline.evaluating import figures as figures_of
 from ufd_ray.settings import EvaluateSettings
 
 NUM = 12
@@ -24,7 +26,10 @@ NUM = 12
 
 
 def test_a_baseline_is_judged_beside_our_detectors(
-    ray_cluster: dict[str, Any], small_encoder: Encoder, tmp_path: Path
+    ray_cluster: dict[str, Any],
+    small_encoder: Encoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("0_real", "1_fake"):
         (tmp_path / "set" / name).mkdir(parents=True)
@@ -32,14 +37,12 @@ def test_a_baseline_is_judged_beside_our_detectors(
             image = smooth(1000 + 100 * (name == "1_fake") + number)
             image.save(tmp_path / "set" / name / f"{number}.png")
     make_probe(tmp_path / "probe", small_encoder.identity, weight=0.1)
-    out, baseline = tmp_path / "out", save_untrained(tmp_path / "baseline")
+    out, baseline = tmp_path / "out", save_untrained(tmp_path / "baseline", "set")
     flags = (f"--input={tmp_path / 'set'}", f"--probe={tmp_path / 'probe'}", f"--output={out}")
-    flags += (
-        "--batch-size=8",
-        "--no-figures",
-        "--no-gallery",
-        f"--compare-baseline=small={baseline}",
-    )
+    flags += ("--batch-size=8", "--no-gallery", f"--compare-baseline=small={baseline}")
+    # What is drawn of any detector takes a while.
+    monkeypatch.setattr(figures_of, "score_figures", lambda *_: {})
+    monkeypatch.setattr(job, "mean_spectra", lambda *_: None)
     with tiny_known():
         ended = run_here(EvaluateSettings, evaluate, *flags)
     assert (ended.status, ended.err) == (0, "")
@@ -53,6 +56,13 @@ def test_a_baseline_is_judged_beside_our_detectors(
         "baseline_small": {"default": 0.5, "tuned": 0.25},
     }
     assert document["baselines"]["small"]["name"] == "tiny"
+    assert document["baselines"]["small"]["sources"] == []
+    drawn = document["figures"]["t-sne-baseline_small"]
+    assert drawn["images"] == {"seen_real": NUM, "seen_fake": NUM}
+    assert drawn["seen_sets"] == ["set"]
+    figures = {file["name"] for file in document["files"] if file["name"].startswith("figures/")}
+    names = ("baselines", "t-sne", "t-sne-baseline_small")
+    assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("svg", "png")}
     assert len(document["fingerprint"]["compared_baselines"]["small"]) == 64
     metrics = pq.read_table(out / "metrics.parquet").to_pylist()
     found = {one["metric"]: one["value"] for one in metrics if one["detector"] == "baseline_small"}
@@ -60,7 +70,9 @@ def test_a_baseline_is_judged_beside_our_detectors(
     assert found["average_precision"] == average_precision(labels, expected)
     assert {"accuracy", "accuracy_tuned", "accuracy_oracle", "ece"} <= found.keys()
     text = (out / "tables.md").read_text()
-    assert "\n- small: tiny, convolutions (not as published)\n" in text
+    assert "\n- small: tiny, convolutions (not as published); trained on set\n" in text
+    assert "\n- small, sets of what it was made from (set): calls " in text
+    assert "\n- probe, all sets: calls " in text
     for title in ("small", "small, tuned", "small, oracle *"):
         assert f"\n| {title} |" in text
     assert "baseline_small: mAP" in ended.out

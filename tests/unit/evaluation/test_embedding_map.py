@@ -23,6 +23,12 @@ def test_groups_that_lie_apart_stay_apart() -> None:
     assert np.array_equal(embedding_map(longer, seed=2**40)[0], points)
 
 
+def test_what_has_no_length_has_a_place() -> None:
+    embeddings = np.random.default_rng(0).normal(size=(12, 3))
+    embeddings[5] = 0
+    assert np.isfinite(embedding_map(embeddings, 0)[0]).all()
+
+
 def test_the_same_embeddings_are_the_same_points() -> None:
     embeddings = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float16)
     assert np.array_equal(embedding_map(embeddings, 1)[0], embedding_map(embeddings, 1)[0])

@@ -21,6 +21,8 @@ CONTENT: dict[str, Any] = {
     "options": {"offset": "1"},
     "is_published": False,
     "thresholds": {"default": 0.5, "tuned": 0.25},
+    "counts": {"train": {"source": {"progan": 7, "lsun": 7}}},
+    "settings": {"input": ["/train"]},
 }
 
 
@@ -44,6 +46,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         {"offset": "1"},
     )
     assert (info.thresholds["tuned"], info.is_published) == (0.25, False)
+    assert (info.sources, info.inputs) == (("progan", "lsun"), ("/train",))
     with network_file(info, HERE) as file:
         assert file.read_bytes() == b"numbers"
     assert info.describe()["sha256"] == info.sha256
@@ -72,6 +75,8 @@ def test_another_network_than_the_one_that_was_written_is_refused(tmp_path: Path
         {"options": ["a"]},
         {"thresholds": {"default": 2}},
         {"thresholds": None},
+        {"counts": {"train": None}},
+        {"settings": {}},
     ],
 )
 def test_a_document_that_cannot_be_used(tmp_path: Path, changes: dict[str, Any]) -> None:

@@ -28,6 +28,11 @@ from ufd_ray.storage import Known, write_document, write_network
 
 NAME, ARCH = "patch-resnet50-layer1", "resnet18-layer1"
 
+OF_SOURCES = {
+    "is_published": True,
+    "counts": {"train": {"source": dict.fromkeys(["seeingdark", "<b>", *"cdefg"], 1)}},
+}
+
 
 def save(folder: Path, **changes: Any) -> Path:
     """A baseline that nobody has trained."""
@@ -39,6 +44,8 @@ def save(folder: Path, **changes: Any) -> Path:
         "options": {"scoring": "votes"},
         "is_published": False,
         "thresholds": {"default": 0.5, "tuned": 0.125},
+        "counts": {"train": {"source": {}}},
+        "settings": {"input": ["/data/progan/0_real", "/data/progan/1_fake"]},
         "network": write_network(str(folder), file, HERE),
     }
     write_document(str(folder), "baseline.json", content | changes, HERE)
@@ -50,20 +57,22 @@ def settings(*named: str) -> EvaluateSettings:
 
 
 def test_they_are_read_in_the_order_given(tmp_path: Path) -> None:
-    one, two = save(tmp_path / "one"), save(tmp_path / "two", is_published=True)
+    one, two = save(tmp_path / "one"), save(tmp_path / "two", **OF_SOURCES)
     found = read_compared(settings(f"b={one}", f"a={two}"), HERE)
     columns = [(c.column.name, c.column.default, c.column.tuned) for c in found]
     assert columns == [("baseline_b", 0.5, 0.125), ("baseline_a", 0.5, 0.125)]
     assert found[0].baseline.options == {"scoring": "votes"}
+    sources = r"trained on sitd, \<b\>, c, d, e, 2 more"
     assert section_of(found) == [
         "## Baselines",
         "",
-        f"- b: {NAME}, {ARCH}, scoring votes (not as published)",
-        f"- a: {NAME}, {ARCH}, scoring votes (as published)",
+        f"- b: {NAME}, {ARCH}, scoring votes (not as published); trained on progan",
+        f"- a: {NAME}, {ARCH}, scoring votes (as published); {sources}",
     ]
     described = describe_compared(found)
     assert described is not None
     assert described["b"]["uri"] == str(one)
+    assert described["a"]["sources"][0] == "seeingdark"
     assert (section_of(()), describe_compared(())) == ([], None)
 
 
@@ -91,6 +100,8 @@ def compared(tmp_path: Path) -> Compared:
 def test_its_map_is_drawn_of_images_that_can_be_read(compared: Compared, tmp_path: Path) -> None:
     assert compared.baseline.has_heat
     assert not baseline_named("co-occurrence").has_heat
+    assert not compared.baseline.has_features
+    assert baseline_named("co-occurrence").has_features
     sound, broken = tmp_path / "sound.png", tmp_path / "broken.png"
     sound.write_bytes(encoded(picture(60, 40), "PNG"))
     broken.write_bytes(sound.read_bytes()[:90])
