@@ -1,12 +1,15 @@
 """Everything that `jobs/evaluate.py` can do, by one command, on pictures made for it.
 
-    python benchmarks/evaluation.py --output FOLDER
+    python benchmarks/evaluation.py --output FOLDER [--baselines]
 
 The demo's generators stand in the paper's layout under the paper's names, so that its tables and
 groups are filled; the pictures are not the paper's, and neither are the figures. A bank and a probe
 are made of one of them (`progan`), and a second bank of another (`dalle`); a third has the first's
 pictures by another encoder, of random weights. Then one `evaluate` has all sets, all sweeps, all
 figures and the page. What each command took is said.
+
+With `--baselines` the paper's other detectors, each in its smallest variant and from random numbers
+on, are trained on what bank and probe are made of, and judged beside them; nothing is swept then.
 """
 
 from __future__ import annotations
@@ -20,13 +23,22 @@ from pathlib import Path
 
 from PIL import Image
 
+from ufd_ray.baselines import BASELINES, baseline_named
 from ufd_ray.demo.pictures import GENERATORS, draw_crops
 
 ROOT = Path(__file__).parents[1]
 KEYS = ("progan", "cyclegan", "biggan", "guided", "dalle")
 """Under which the generators stand, in their order; those from `guided` on share real images."""
 REALS = {"guided": "imagenet", "dalle": "laion"}
-OTHER_ENCODER = "timm/mobilenetv3_small_050:random:1"
+OTHER_BANKS = {
+    "of-dalle": ("dalle", "lite0"),
+    "by-another-encoder": ("progan", "timm/mobilenetv3_small_050:random:1"),
+}
+"""Of which generator, by which encoder."""
+SWEEPS = [
+    *("--sweep-jpeg", "--sweep-blur", "--sweep-preprocess"),
+    *(f"--sweep-train-size={size}" for size in (50, 100, 200)),
+]
 
 
 def main() -> None:
@@ -35,31 +47,41 @@ def main() -> None:
     )
     parser.add_argument("--num-images", type=int, default=60, help="of each class of each set")
     parser.add_argument("--output", type=Path, required=True, help="a new folder")
+    parser.add_argument("--baselines", action="store_true", help="instead of sweeps")
     asked = parser.parse_args()
     root: Path = asked.output.absolute()
     root.mkdir(parents=True)
     make_sets(root / "test", asked.num_images, seed=1)
-    for key in ("progan", "dalle"):
+    others = {} if asked.baselines else OTHER_BANKS
+    for key in ("progan",) if asked.baselines else ("progan", "dalle"):
         make_set(root / "train" / key, key, 2 * asked.num_images, seed=0)
-    made = {
-        "of-progan": ("progan", "lite0"),
-        "of-dalle": ("dalle", "lite0"),
-        "by-another-encoder": ("progan", OTHER_ENCODER),
-    }
-    for name, (key, encoder) in made.items():
+    for name, (key, encoder) in ({"of-progan": ("progan", "lite0")} | others).items():
         images, bank = root / "train" / key, root / "banks" / name
         run("build_bank", "--input", images, "--encoder", encoder, "--output", bank)
     bank, probe = root / "banks" / "of-progan", root / "probe"
     run("fit_probe", "--bank", bank, "--output", probe)
-    others = [f"{name}={root / 'banks' / name}" for name in list(made)[1:]]
+    if asked.baselines:
+        further = train_baselines(root / "train" / "progan", root / "baselines")
+    else:
+        further = SWEEPS + [f"--compare-bank={name}={root / 'banks' / name}" for name in others]
     run(
         *("evaluate", "--input", root / "test", "--bank", bank, "--probe", probe),
-        *("--sweep-jpeg", "--sweep-blur", "--sweep-preprocess"),
-        *("--sweep-train-size", 50, "--sweep-train-size", 100, "--sweep-train-size", 200),
-        *(word for other in others for word in ("--compare-bank", other)),
+        *further,
         *("--output", root / "evaluation"),
     )
     shutil.rmtree(root / "train")
+
+
+def train_baselines(images: Path, folder: Path) -> list[str]:
+    """Train all of them; what `evaluate` is told of them."""
+    for name, known in BASELINES.items():
+        baseline = baseline_named(name, known.archs[-1])
+        start = ("--weights", "random:1") if baseline.backbone else ()
+        run(
+            *("train_baseline", "--baseline", name, "--arch", baseline.arch, *start),
+            *("--input", images, "--output", folder / name),
+        )
+    return [f"--compare-baseline={name}={folder / name}" for name in BASELINES]
 
 
 def make_sets(folder: Path, num_images: int, seed: int) -> None:

@@ -181,7 +181,8 @@ def test_all_images_are_accounted_for(by_two: Made, plain: Plain) -> None:
     assert document["thresholds"]["default"] == 0.5
     assert (document["training_resumed_at"], document["starts_from"]) == ([], None)
     assert "1 images failed" in by_two.ended.out
-    assert "epoch " in by_two.ended.out
+    told = f"trained on {plain.num_train} images in 2 epochs, {plain.num_val} validate"
+    assert told in by_two.ended.out
 
 
 @pytest.mark.usefixtures("nothing_starts")
