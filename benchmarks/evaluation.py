@@ -80,6 +80,7 @@ def train_baselines(images: Path, folder: Path) -> list[str]:
         run(
             *("train_baseline", "--baseline", name, "--arch", baseline.arch, *start),
             *("--input", images, "--output", folder / name),
+            *("--epochs", 12, "--batch-size", 16),  # few images: more steps of each epoch
         )
     return [f"--compare-baseline={name}={folder / name}" for name in BASELINES]
 

@@ -116,6 +116,7 @@ def main() -> None:
         files = [(one.path, one.label or 0) for one in found if one.split == "train"]
         plain: dict[tuple[int, int], list[float]] = {one: [] for one in divisions}
         ours: list[float] = []
+        our_s(root / "images.csv", root / "warm", 1)  # Ray starts, which later trainings find
         for turn in range(given.rounds):
             for one in divisions:
                 plain[one].append(plain_epoch_s(files, baseline, *one))
