@@ -57,6 +57,15 @@ def ranking_intervals(
 ) -> RankingIntervals:
     """Intervals of all figures of a ranking, by the same draws; every image stands for itself.
 
+    Where the threshold of a bound on real images lies is told by those that pass it, and by the
+    next one, alone: by so many the variance of that figure is believed. Where only one would tell,
+    nothing is said: 0 to 1. Simulated on 20 to 1,000 images of a class, normal scores and votes, 90
+    to 150 times each: an AUC lay in its interval in 90 to 100 of 100 cases (97 on average), a share
+    of fakes at a bound in 93 or more; at 1 % of up to 100 real images in all of them, the interval
+    being nearly the whole scale. With the variance believed by all images, there it was 60 in the
+    worst case. Not covered: a bound at which a score lies that so large a share of real images has:
+    the share of fakes jumps there.
+
     Args:
         labels: (n,) integers, 0 real, 1 fake. With a single image of one of them nothing can be
             said: 0 to 1.
@@ -75,7 +84,6 @@ def ranking_intervals(
     check_rows(labels, None, confidence, None)
     num_real = int(np.count_nonzero(labels == REAL))
     fewest = min(num_real, len(labels) - num_real)
-    # Where the threshold lies is told by the reals over it, and by the next one, alone.
     telling = [fewest, fewest, *(min(fewest, int(num_real * b + 1e-9) + 1) for b in max_fprs)]
     found = [Interval(estimate, 0.0, 1.0) for estimate in estimates]
     if fewest > 1:
