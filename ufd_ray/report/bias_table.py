@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ufd_ray.report.evaluation_figures import NOT_KNOWN
-from ufd_ray.report.evaluation_tables import MOST_SETS
+from ufd_ray.report.evaluation_matrix import MOST_SETS
 from ufd_ray.report.facts import grid
 from ufd_ray.report.page import escape, name_of
 

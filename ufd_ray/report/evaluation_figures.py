@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ufd_ray.report.page import name_of, plain_name
+from ufd_ray.report.page import escape, name_of, plain_name
 
 GROUP = "mean/"
 """Begins the name of a group of sets, where that of a set stands."""
 ALL = f"{GROUP}all"
 _WORDS = {f"{GROUP}gan": "mean of GANs", f"{GROUP}unseen": "mean of unseen", ALL: "mean of all"}
 NOT_KNOWN = "–"
+IN_ROWS = 60
+"""Letters of a set's name at the head of a row."""
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,8 @@ def name_of_group(name: str, longest: int) -> str:
 def plain_name_of_group(name: str, longest: int) -> str:
     """Likewise, as plain text."""
     return _WORDS.get(name) or plain_name(name, longest)
+
+
+def whole(title: str) -> str:
+    """A detector at the head of a row, in one line."""
+    return escape(title).replace(" ", "&nbsp;")

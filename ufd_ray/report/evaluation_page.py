@@ -9,7 +9,8 @@ from typing import Any
 
 from ufd_ray.report.bias_table import bias_table
 from ufd_ray.report.evaluation_figures import EvaluationFigures
-from ufd_ray.report.evaluation_tables import MOST_SETS, main_tables, set_tables
+from ufd_ray.report.evaluation_matrix import MOST_SETS
+from ufd_ray.report.evaluation_tables import main_tables, set_tables
 from ufd_ray.report.facts import facts
 from ufd_ray.report.folded import Folded, fold, tell_folded
 from ufd_ray.report.gallery import Gallery, tell_gallery

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from ufd_ray.report.evaluation_figures import (
     ALL,
-    GROUP,
+    IN_ROWS,
     EvaluationFigures,
     name_of_group,
     plain_name_of_group,
+    whole,
 )
+from ufd_ray.report.evaluation_matrix import MOST_SETS, matrix
 from ufd_ray.report.facts import grid
 from ufd_ray.report.folded import fold
 from ufd_ray.report.page import escape
 
-MOST_SETS = 60
-"""Sets of which a table has a row or a column; the others are in `metrics.csv`."""
 MOST_FOLDED = 20
 """Sets of which all figures are on the page."""
-_MOST_WITH_INTERVALS = 5
-"""Columns up to which there is room for intervals."""
-_IN_ROWS, _IN_HEADS = 60, 24
-"""Letters of a set's name."""
 _RANKING = {
     "average_precision": "average precision",
     "roc_auc": "ROC-AUC",
@@ -63,12 +59,12 @@ def set_tables(figures: EvaluationFigures) -> list[str]:
         return []
     lines = ["<h2>By test set</h2>"]
     for metric, words in _BY_SET.items():
-        lines += _matrix(figures, metric, words)
+        lines.append(matrix(figures, metric, words))
     if (num := len(figures.sets)) > MOST_SETS:
         lines.append(_note(f"The first {MOST_SETS} of {num:,} sets; metrics.csv has all."))
     groups = [name for name in figures.groups if name != ALL]
     for name in [*list(figures.sets)[:MOST_FOLDED], *groups]:
-        of = f"{plain_name_of_group(name, _IN_ROWS)}: "
+        of = f"{plain_name_of_group(name, IN_ROWS)}: "
         lines += fold(_titled(figures, name), _tables_of(figures, name, of))
     if num > MOST_FOLDED:
         lines.append(_note(f"All figures of the first {MOST_FOLDED} sets; metrics.csv has all."))
@@ -76,7 +72,7 @@ def set_tables(figures: EvaluationFigures) -> list[str]:
 
 
 def _titled(figures: EvaluationFigures, name: str) -> str:
-    shown = name_of_group(name, _IN_ROWS)
+    shown = name_of_group(name, IN_ROWS)
     if name not in figures.sets:
         return shown
     images = figures.sets[name]
@@ -94,7 +90,7 @@ def _tables_of(figures: EvaluationFigures, name: str, of: str) -> list[str]:
             f"{of}How well fakes are ranked above real images, per cent{_ECE * has_ece}",
             ["detector", *map(escape, ranking.values())],
             [
-                [_whole(title), *(figures.cell(name, detector, metric) for metric in ranking)]
+                [whole(title), *(figures.cell(name, detector, metric) for metric in ranking)]
                 for detector, title in figures.detectors.items()
             ],
         ),
@@ -104,7 +100,7 @@ def _tables_of(figures: EvaluationFigures, name: str, of: str) -> list[str]:
             ["detector", *map(escape, verdicts.values()), *["mistakes"] * has_mistakes],
             [
                 [
-                    _whole(title),
+                    whole(title),
                     *(figures.cell(name, detector, metric) for metric in verdicts),
                     *([figures.mistakes(name, detector)] if has_mistakes else []),
                 ]
@@ -112,49 +108,6 @@ def _tables_of(figures: EvaluationFigures, name: str, of: str) -> list[str]:
             ],
         ),
     ]
-
-
-def _matrix(figures: EvaluationFigures, metric: str, words: str) -> list[str]:
-    """Sets and means against detectors: what is more stands in rows."""
-    names = [*list(figures.sets)[:MOST_SETS], *figures.groups]
-    detectors, images = figures.detectors, "images, real / fake"
-    detectors_are_rows = len(detectors) > len(names)
-    num = len(names) if detectors_are_rows else len(detectors)
-    with_interval = num <= _MOST_WITH_INTERVALS
-    cells = {
-        (name, detector): figures.cell(name, detector, metric, interval=with_interval)
-        for name in names
-        for detector in detectors
-    }
-    if detectors_are_rows:
-        head = ["detector", *(name_of_group(name, _IN_HEADS) for name in names)]
-        rows = [[images, *(_images(figures, name) for name in names)]]
-        rows += [
-            [_whole(title), *(cells[name, detector] for name in names)]
-            for detector, title in detectors.items()
-        ]
-    else:
-        head = ["set", images, *map(escape, detectors.values())]
-        rows = [
-            [
-                name_of_group(name, _IN_ROWS),
-                _images(figures, name),
-                *(cells[name, detector] for detector in detectors),
-            ]
-            for name in names
-        ]
-    return [grid(words, head, rows)]
-
-
-def _images(figures: EvaluationFigures, name: str) -> str:
-    if name.startswith(GROUP):
-        return ""
-    return f"{figures.sets[name]['n_real']:,} / {figures.sets[name]['n_fake']:,}"
-
-
-def _whole(title: str) -> str:
-    """A detector at the head of a row, in one line."""
-    return escape(title).replace(" ", "&nbsp;")
 
 
 def _note(words: str) -> str:

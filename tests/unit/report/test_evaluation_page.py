@@ -17,7 +17,8 @@ from ufd_ray.report import (
     Table,
     render_evaluation,
 )
-from ufd_ray.report.evaluation_tables import MOST_FOLDED, MOST_SETS
+from ufd_ray.report.evaluation_matrix import MOST_SETS
+from ufd_ray.report.evaluation_tables import MOST_FOLDED
 
 BIAS = {
     "chance": 0.5,
