@@ -82,4 +82,4 @@ def plain_name_of_group(name: str, longest: int) -> str:
 
 def whole(title: str) -> str:
     """A detector at the head of a row, in one line."""
-    return escape(title).replace(" ", "&nbsp;")
+    return f'<span class="whole">{escape(title)}</span>'

@@ -64,7 +64,7 @@ def set_tables(figures: EvaluationFigures) -> list[str]:
         lines.append(_note(f"The first {MOST_SETS} of {num:,} sets; metrics.csv has all."))
     groups = [name for name in figures.groups if name != ALL]
     for name in [*list(figures.sets)[:MOST_FOLDED], *groups]:
-        of = f"{plain_name_of_group(name, IN_ROWS)}: "
+        of = plain_name_of_group(name, IN_ROWS)
         lines += fold(_titled(figures, name), _tables_of(figures, name, of))
     if num > MOST_FOLDED:
         lines.append(_note(f"All figures of the first {MOST_FOLDED} sets; metrics.csv has all."))
@@ -80,14 +80,14 @@ def _titled(figures: EvaluationFigures, name: str) -> str:
 
 
 def _tables_of(figures: EvaluationFigures, name: str, of: str) -> list[str]:
-    """A row a detector, a column a metric; captions begin with `of`."""
+    """A row a detector, a column a metric; captions say whose they are where `of` does."""
     ranking = {metric: words for metric, words in _RANKING.items() if figures.has(metric)}
     verdicts = {metric: words for metric, words in _VERDICTS.items() if figures.has(metric)}
     has_ece, has_best = "ece" in ranking, "accuracy_oracle" in verdicts
     has_mistakes = name in figures.sets
     return [
         grid(
-            f"{of}How well fakes are ranked above real images, per cent{_ECE * has_ece}",
+            _caption(of, f"how well fakes rank above real images, per cent{_ECE * has_ece}"),
             ["detector", *map(escape, ranking.values())],
             [
                 [whole(title), *(figures.cell(name, detector, metric) for metric in ranking)]
@@ -95,8 +95,11 @@ def _tables_of(figures: EvaluationFigures, name: str, of: str) -> list[str]:
             ],
         ),
         grid(
-            f"{of}What is called real and fake at each detector’s own threshold, per cent"
-            f"{_MISTAKES * has_mistakes}{_BEST * has_best}",
+            _caption(
+                of,
+                "what is called real and fake at each detector’s own threshold, per cent"
+                f"{_MISTAKES * has_mistakes}{_BEST * has_best}",
+            ),
             ["detector", *map(escape, verdicts.values()), *["mistakes"] * has_mistakes],
             [
                 [
@@ -108,6 +111,10 @@ def _tables_of(figures: EvaluationFigures, name: str, of: str) -> list[str]:
             ],
         ),
     ]
+
+
+def _caption(of: str, words: str) -> str:
+    return f"{of}: {words}" if of else f"{words[0].upper()}{words[1:]}"
 
 
 def _note(words: str) -> str:

@@ -28,7 +28,7 @@ table.grid th { width: auto } table.grid thead th { overflow-wrap: normal }
 table.grid tbody th { color: var(--ink); min-width: 7rem;
   position: sticky; left: 0; background: var(--page) }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
-td.number { white-space: nowrap }
+td.number, span.whole { white-space: nowrap }
 table.grid td.number, table.grid th.number { padding-right: .5rem }
 table.grid td.number:last-child, table.grid th.number:last-child { padding-right: 0 }
 div.wide { overflow-x: auto }

@@ -42,16 +42,21 @@ def paper_tables(rows: Sequence[Row], detectors: Sequence[str]) -> list[Folded]:
         _comparison(_OF_TABLES[title], found)
         for title, found in all_compared(rows, detectors).items()
     ]
-    return [Folded("Beside the paper’s Tables 2 and 3", (_HOW_TO_READ,), tables)] if tables else []
+    return [Folded("Tables 2 and 3", (_HOW_TO_READ,), tables)] if tables else []
 
 
 def _comparison(title: str, found: Sequence[Compared]) -> Table:
     keys = [key for key in HEADINGS if any(key in one.apart for one in found)]
     return Table(
         f"{title}, per cent",
-        ["set", *(f"{short(one.title)} ({one.of_paper})" for one in found)],
+        ["set", *(f"{short(one.title)} ({_whole(one.of_paper)})" for one in found)],
         [[HEADINGS[key], *(_beside(one, key) for one in found)] for key in keys],
     )
+
+
+def _whole(name: str) -> str:
+    """In one line: `NN,` may stand alone, `k = 1` not be parted."""
+    return name.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
 
 
 def _beside(one: Compared, key: str) -> str:

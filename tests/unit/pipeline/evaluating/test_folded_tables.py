@@ -10,6 +10,7 @@ from ufd_ray.evaluation import Row
 from ufd_ray.evaluation.sweeps import Sweep, SweepRow
 from ufd_ray.pipeline.evaluating.folded_tables import paper_tables, short_title, sweep_tables
 
+K_9 = "NN, k = 9".replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
 DETECTORS = ["probe_score", "nn_margin", "nn_vote_k9", "nn_mean_margin_k9"]
 
 
@@ -22,12 +23,12 @@ def test_the_papers_figures_stand_beside_how_far_ours_lie_from_them() -> None:
     (folded,) = paper_tables([*rows("dalle"), *rows("progan"), *rows("mine")], DETECTORS)
     precision, accuracy = folded.tables
     assert precision.caption == "Average precision (Table 2), per cent"
-    assert list(precision.head) == ["set", "probe (LC)", "margin (NN, k = 9)"]
+    assert list(precision.head) == ["set", "probe (LC)", f"margin ({K_9})"]
     found = {name: cells for name, *cells in precision.rows}
     assert list(found) == ["ProGAN", "DALL-E", "mean of GANs", "mean of unseen", "mean"]
     assert found["DALL-E"] == ["97.15 (-7.15)", "88.45 (+1.55)"]
     assert found["mean"][0] == f"{(100 + 97.15) / 2:.2f} ({90 - (100 + 97.15) / 2:+.2f})"
-    assert list(accuracy.head) == ["set", "probe (LC)", "vote of 9 (NN, k = 9)"]
+    assert list(accuracy.head) == ["set", "probe (LC)", f"vote of 9 ({K_9})"]
     assert ["DALL-E", "86.78 (+3.22)", "81.47 (+8.53)"] in [list(row) for row in accuracy.rows]
 
 
