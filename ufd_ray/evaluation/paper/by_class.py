@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ufd_ray.evaluation.judging import ACCURACY
+from ufd_ray.evaluation.markdown import cell_text
 from ufd_ray.evaluation.means import GROUP, Row
 from ufd_ray.evaluation.paper.figures import PAPER_ACCURACY_BY_CLASS
 from ufd_ray.evaluation.paper.rows import detector_title
 from ufd_ray.evaluation.paper.sets import PAPER_SETS
-from ufd_ray.evaluation.paper.tables import cell_text
 
 _ABOUT = (
     "Accuracy on real images and on fakes, in per cent, at each detector's own threshold.",

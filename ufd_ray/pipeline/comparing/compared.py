@@ -9,9 +9,9 @@ from typing import Any
 from ufd_ray.baselines import Baseline, baseline_named
 from ufd_ray.errors import SettingsError
 from ufd_ray.evaluation import ScoreColumn
+from ufd_ray.evaluation.markdown import cell_text
 from ufd_ray.evaluation.paper.rows import BASELINE_COLUMN
 from ufd_ray.evaluation.paper.sets import key_of
-from ufd_ray.evaluation.paper.tables import cell_text
 from ufd_ray.evaluation.set_names import name_of_input
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import BaselineInfo, StorageOptions, read_baseline_info
