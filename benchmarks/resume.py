@@ -3,9 +3,11 @@
 For each size, a run of which every row is done is laid out as the pipeline leaves it (a manifest,
 parts and checkpoints of 256 rows each). Then is measured: finding the rows that are done, and the
 whole publication (accounts, duplicates, files, reading back). Peak memory is that of a process of
-its own.
+its own. With `--delay-ms`, all lies on the tests' S3 server (Ceph's where it is installed, else
+moto), of which every answer comes that much later, as over a distance.
 
     python benchmarks/resume.py --rows 10000 100000 1000000
+    python benchmarks/resume.py --rows 50000 --delay-ms 30
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,32 +37,64 @@ ROWS_PER_MANIFEST = 500_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--delay-ms", type=float, help="on S3, every answer so late")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--endpoint", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
-        measure(Path(given.measure), given.rows[0])
+        measure(given.measure, given.rows[0], given.endpoint)
         return
-    print(f"{os.cpu_count()} CPUs; local disk")
-    print("| rows | rows done found in | published in | peak memory |")
-    print("| ---: | ---: | ---: | ---: |")
+    where = "local disk" if given.delay_ms is None else f"S3, answers {given.delay_ms:g} ms late"
+    print(f"{os.cpu_count()} CPUs; {where}")
+    print("| rows | rows done found in | published in | peak memory | GETs a part |")
+    print("| ---: | ---: | ---: | ---: | ---: |")
     for num_rows in given.rows:
         with tempfile.TemporaryDirectory(prefix="ufd-ray-resume-") as folder:
             lay_out(Path(folder), num_rows)
-            command = [sys.executable, __file__, "--measure", folder, "--rows", str(num_rows)]
-            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found = json.loads(answer.splitlines()[-1])
+            if given.delay_ms is None:
+                found = measured(folder, num_rows) | {"gets": "–"}
+            else:
+                with on_s3(Path(folder), given.delay_ms / 1000) as (root, proxy, environment):
+                    found = measured(root, num_rows, proxy.url, environment)
+                    found["gets"] = f"{proxy.num_gets / -(-num_rows // ROWS_PER_BLOCK):.1f}"
         print(
             f"| {num_rows:,} | {found['done_s']:.1f} s | {found['publish_s']:.1f} s |"
-            f" {found['peak_gb']:.2f} GB |"
+            f" {found['peak_gb']:.2f} GB | {found['gets']} |"
         )
 
 
-def measure(folder: Path, num_rows: int) -> None:
+def measured(
+    root: str, num_rows: int, endpoint: str = "", environment: dict[str, str] | None = None
+) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--measure", root, "--rows", str(num_rows)]
+    command += ["--endpoint", endpoint] if endpoint else []
+    environment = os.environ | (environment or {})
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+    return found
+
+
+@contextmanager
+def on_s3(folder: Path, delay_s: float) -> Iterator[tuple[str, Any, dict[str, str]]]:
+    """The run on the tests' S3 server, behind a proxy: its URI, the proxy, how to log in."""
+    sys.path.append(str(Path(__file__).parents[1]))
+    from tests.servers.faulty import Modes, faulty
+    from tests.servers.s3 import start_s3_server
+
+    with start_s3_server() as server, faulty(server.endpoint) as proxy:
+        client, bucket = server.client(), server.make_bucket()
+        for file in folder.rglob("*.parquet"):
+            client.upload_file(str(file), bucket, str(file.relative_to(folder)))
+        proxy.modes = Modes(delay_s=delay_s)
+        yield f"s3://{bucket}", proxy, server.environment()
+
+
+def measure(root: str, num_rows: int, endpoint: str | None) -> None:
     from ufd_ray.pipeline.checkpoint import rows_done
     from ufd_ray.pipeline.publishing import publish_scores
     from ufd_ray.storage import RunFolder, StorageOptions
 
-    run = RunFolder(str(folder), "a", StorageOptions())
+    run = RunFolder(root, "a", StorageOptions(s3_endpoint=endpoint))
     begun = time.perf_counter()
     done = rows_done(run, num_rows)
     done_s = time.perf_counter() - begun

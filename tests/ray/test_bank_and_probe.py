@@ -80,6 +80,11 @@ def test_bank_json_counts_its_rows(rows: Any, bank: Any) -> None:
     assert bank["counts"]["source"] == {"photograph": 20, "bilinear x2": 20}
     assert bank["counts"]["split"] == {name: splits.count(name) for name in ("train", "val")}
     assert bank["num_searchable"] == splits.count("train")
+    searched = [
+        row for row in rows.select(["label", "split"]).to_pylist() if row["split"] == "train"
+    ]
+    labels = [str(row["label"]) for row in searched]
+    assert bank["searchable"] == {label: labels.count(label) for label in "01"}
     assert 0 < splits.count("val") < 16
 
 

@@ -8,7 +8,6 @@ from ufd_ray.evaluation.held_out import Settled, settle
 from ufd_ray.evaluation.intervals import (
     Interval,
     accuracy_interval,
-    average_precision_interval,
     balanced_accuracy_interval,
 )
 from ufd_ray.evaluation.judged_sets import judge_sets
@@ -23,6 +22,11 @@ from ufd_ray.evaluation.metrics import (
 )
 from ufd_ray.evaluation.paper.tables import tables_text
 from ufd_ray.evaluation.ranking import oracle_threshold, roc_auc, tpr_at_fpr
+from ufd_ray.evaluation.ranking_intervals import (
+    RankingIntervals,
+    average_precision_interval,
+    ranking_intervals,
+)
 from ufd_ray.evaluation.score_bins import count_scores, reliability_bins, score_edges
 from ufd_ray.evaluation.set_names import SetNames
 from ufd_ray.evaluation.set_plan import SetPlan, plan_sets
@@ -33,6 +37,7 @@ __all__ = [
     "Figure",
     "Interval",
     "MapSettings",
+    "RankingIntervals",
     "Row",
     "ScoreColumn",
     "SetNames",
@@ -54,6 +59,7 @@ __all__ = [
     "oracle_threshold",
     "plan_sets",
     "precision_recall_line",
+    "ranking_intervals",
     "reliability_bins",
     "roc_auc",
     "roc_line",

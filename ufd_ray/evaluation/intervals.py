@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv, stdtrit
 
 from ufd_ray.errors import SettingsError
-from ufd_ray.evaluation.metrics import average_precision
-from ufd_ray.evaluation.resampling import resampled_average_precision
 from ufd_ray.schema import FAKE, REAL
 
 
@@ -56,7 +54,7 @@ def accuracy_interval(
         ValueError: shapes do not fit.
         SettingsError: the confidence is none, or there are no images.
     """
-    _check(right, groups, confidence, num_folds)
+    check_rows(right, groups, confidence, num_folds)
     share = float(right.mean())
     num_effective = float(len(right))
     if groups is not None:
@@ -66,8 +64,8 @@ def accuracy_interval(
             return Interval(share, 0.0, 1.0)
         excess = np.bincount(index, weights=right - share)
         variance = num_groups / (num_groups - 1) * float(np.sum(excess**2)) / len(right) ** 2
-        num_effective = _effective(share, variance, len(right), num_groups, confidence)
-    return _share_interval(share, num_effective / _widening(num_folds), confidence)
+        num_effective = effective_images(share, variance, len(right), num_groups, confidence)
+    return share_interval(share, num_effective / widening(num_folds), confidence)
 
 
 def balanced_accuracy_interval(
@@ -88,7 +86,7 @@ def balanced_accuracy_interval(
         ValueError: shapes do not fit, or a class has no images.
         SettingsError: the confidence is none, or there are no images.
     """
-    _check(right, labels, confidence, None)
+    check_rows(right, labels, confidence, None)
     classes = [right[labels == label] for label in (REAL, FAKE)]
     fewest = min(map(len, classes))
     if sum(map(len, classes)) < len(right) or not fewest:
@@ -104,58 +102,23 @@ def balanced_accuracy_interval(
     num = (
         alike
         if share in (0.0, 1.0)
-        else _effective(share, variance, len(right), fewest, confidence)
+        else effective_images(share, variance, len(right), fewest, confidence)
     )
-    return _share_interval(share, num, confidence)
+    return share_interval(share, num, confidence)
 
 
-def average_precision_interval(
-    labels: NDArray[np.integer],
-    scores: NDArray[np.floating],
-    *,
-    groups: NDArray[np.generic] | None = None,
-    confidence: float = 0.95,
-    seed: int = 0,
-    num_draws: int = 400,
-    num_folds: int | None = None,
-) -> Interval:
-    """Interval for an average precision.
-
-    How much it varies is found by drawing the images, or the groups, anew with replacement. The
-    percentiles of the draws are not taken for the ends: on 20 images, such intervals held the
-    truth in 38 to 84 of 100 cases where 95 were wished for.
-
-    Args:
-        labels: (n,) integers, 0 real, 1 fake.
-        scores: (n,) floating, higher for fake.
-        groups: (n,) of anything, as for `accuracy_interval`; with fewer than two groups that hold
-            real images, or fakes, nothing can be said: 0 to 1.
-        confidence: between 0 and 1.
-        seed: of the draws.
-        num_draws: at least 2; the default takes two seconds for 100,000 images.
-        num_folds: as for `accuracy_interval`.
-
-    Raises:
-        ValueError: shapes do not fit.
-        SettingsError: as for `average_precision`, or the confidence is none.
-    """
-    estimate = average_precision(labels, scores)
-    _check(labels, groups, confidence, num_folds)
-    units = np.arange(len(labels)) if groups is None else groups
-    index = np.unique(units, return_inverse=True)[1].reshape(-1)
-    fewest = min(len(np.unique(index[labels == label])) for label in np.unique(labels))
-    if fewest < 2:
-        return Interval(estimate, 0.0, 1.0)
-    drawn = resampled_average_precision(labels, scores, index, num_draws=num_draws, seed=seed)
-    variance = float(drawn.var(ddof=1))
-    num_effective = _effective(estimate, variance, len(labels), fewest, confidence)
-    return _share_interval(estimate, num_effective / _widening(num_folds), confidence)
-
-
-def _effective(
+def effective_images(
     share: float, variance: float, num_images: int, num_groups: int, confidence: float
 ) -> float:
-    """How many independent images would let a share vary by that much."""
+    """How many independent images would let a share vary by that much.
+
+    Args:
+        share: 0 … 1.
+        variance: of the share, found on the images at hand.
+        num_images: these; it is never more.
+        num_groups: groups of images, at least 2, that the variance was found on.
+        confidence: of the interval, between 0 and 1.
+    """
     if share in (0.0, 1.0):
         # How alike the images of a group are cannot be seen: a group then counts as one image.
         return num_groups
@@ -166,11 +129,13 @@ def _effective(
     return num * float((stdtrit(num_images - 1, upper) / stdtrit(num_groups - 1, upper)) ** 2)
 
 
-def _widening(num_folds: int | None) -> float:
+def widening(num_folds: int | None) -> float:
+    """How much more verdicts of a cross-validation vary than independent ones (`num_folds`)."""
     return 1.0 if num_folds is None else 1 + num_folds / (num_folds - 1)
 
 
-def _share_interval(share: float, num: float, confidence: float) -> Interval:
+def share_interval(share: float, num: float, confidence: float) -> Interval:
+    """The exact interval of a share of so many independent images, a whole number or not."""
     outside = (1 - confidence) / 2
     right, wrong = share * num, (1 - share) * num
     low = float(betaincinv(right, wrong + 1, outside)) if right > 0 else 0.0
@@ -178,12 +143,13 @@ def _share_interval(share: float, num: float, confidence: float) -> Interval:
     return Interval(share, low, high)
 
 
-def _check(
+def check_rows(
     rows: NDArray[np.generic],
     groups: NDArray[np.generic] | None,
     confidence: float,
     num_folds: int | None,
 ) -> None:
+    """Refuse what has no interval; arguments and errors as for `accuracy_interval`."""
     if rows.ndim != 1 or (groups is not None and groups.shape != rows.shape):
         shape = None if groups is None else groups.shape
         raise ValueError(f"verdicts {rows.shape} and groups {shape} must be equally long")

@@ -1,27 +1,32 @@
-"""An average precision, found again on images drawn anew from the same ones."""
+"""Figures of a ranking, found again on images drawn anew from the same ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ufd_ray.evaluation.repeated import Counted, count_repeated
 from ufd_ray.schema import FAKE, REAL
 
-_NUMBERS_AT_ONCE = 2_000_000
-"""Bounds what is in memory: a table with a row for each draw and a column for each image."""
+_NUMBERS_AT_ONCE = 200_000
+"""Bounds what is in memory, and lets it stay near a core: a row a draw, a column an image."""
+
+RepeatedFigure = Callable[[Counted], NDArray[np.float64]]
+"""A figure of each draw, (draws,)."""
 
 
-def resampled_average_precision(
+def resample(
     labels: NDArray[np.integer],
     scores: NDArray[np.floating],
     groups: NDArray[np.integer],
+    figures: Sequence[RepeatedFigure],
     *,
     num_draws: int,
     seed: int,
 ) -> NDArray[np.float64]:
-    """Average precision of bootstrap samples of groups.
+    """Figures of bootstrap samples of groups, all of the same samples.
 
     Groups of real images, of fakes and of both are drawn apart, as often as there are: every sample
     has both classes.
@@ -30,43 +35,20 @@ def resampled_average_precision(
         labels: (n,) integers, 0 real, 1 fake, both there.
         scores: (n,) floating, higher for fake.
         groups: (n,) integers from 0 on, none left out; 0, 1, 2, … for images without groups.
+        figures: one at least.
         num_draws: how many samples.
         seed: of the draws.
 
     Returns:
-        (num_draws,) float64, 0 … 1.
+        (figures, num_draws) float64.
     """
     order = np.argsort(-scores.astype(np.float64), kind="stable")
     fake, ranked, columns = labels[order] == FAKE, scores[order], groups[order]
-    return np.concatenate(
-        [
-            repeated_average_precision(fake, ranked, times[:, columns])
-            for times in _draws(labels, groups, num_draws, seed)
-        ]
-    )
-
-
-def repeated_average_precision(
-    fake: NDArray[np.bool_], ranked: NDArray[np.floating], times: NDArray[np.integer]
-) -> NDArray[np.float64]:
-    """Average precision where each image is there so many times.
-
-    Args:
-        fake: (n,) bool.
-        ranked: (n,) floating, falling.
-        times: (draws, n) integers ≥ 0, of some fake at least 1.
-
-    Returns:
-        (draws,) float64, 0 … 1.
-    """
-    # Equal scores are one step: they are called fake together or not at all.
-    ends = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
-    taken = np.cumsum(times, axis=1)[:, ends]
-    fakes = np.cumsum(times * fake, axis=1)[:, ends]
-    precision = fakes / np.maximum(taken, 1)
-    gained = np.diff(fakes, axis=1, prepend=0)
-    found: NDArray[np.float64] = (gained * precision).sum(axis=1) / fakes[:, -1]
-    return found
+    found = []
+    for times in _draws(labels, groups, num_draws, seed):
+        counted = count_repeated(fake, ranked, times[:, columns])
+        found.append([figure(counted) for figure in figures])
+    return np.concatenate(found, axis=1)
 
 
 def _draws(

@@ -169,6 +169,7 @@ def _write_shards(
         "num_images": num_usable,
         "num_rows": counts["view"].total(),
         "num_searchable": searchable.total(),
+        "searchable": {str(label): searchable[label] for label in (REAL, FAKE)},
         "num_rejected": len(rejected),
         "views": settings.views,
         "seed": settings.seed,

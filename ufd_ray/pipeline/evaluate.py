@@ -21,10 +21,9 @@ from ufd_ray.pipeline.evaluating.spectra import mean_spectra
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.searching import Encoding, choose_search_device
-from ufd_ray.pipeline.sweeping.banks import read_others
+from ufd_ray.pipeline.sweeping.banks import read_others, tell_small_class
 from ufd_ray.pipeline.sweeping.beside import plan_sweeps, sweep
 from ufd_ray.pipeline.sweeping.scoring import Embedded
-from ufd_ray.schema import FAKE, REAL
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import (
     Parts,
@@ -112,12 +111,7 @@ def _read_detectors(settings: EvaluateSettings, storage: StorageOptions) -> Dete
                 f"--ks {settings.ks[-1]}: the bank has only {num:,} images to search; give smaller"
                 " numbers"
             )
-        fewest = min(bank.counts["label"].get(str(label), 0) for label in (REAL, FAKE))
-        if 0 < fewest < settings.ks[-1]:
-            print(
-                f"--ks {settings.ks[-1]}: of one class the bank has only {fewest:,} images, and"
-                " means of more are over all of these"
-            )
+        tell_small_class(f"--ks {settings.ks[-1]}", "the bank", bank, settings.ks[-1])
     return Detectors.read(settings.deciding, storage)
 
 

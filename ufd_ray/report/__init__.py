@@ -5,6 +5,7 @@ from ufd_ray.report.curve import draw_curve
 from ufd_ray.report.drift import Earlier
 from ufd_ray.report.efficiency import Pace, efficiency
 from ufd_ray.report.evaluation_page import Drawn, render_evaluation
+from ufd_ray.report.folded import Folded, Table
 from ufd_ray.report.gallery import Card, Gallery, Neighbor, Picture, count_pictures
 from ufd_ray.report.heat import draw_heat
 from ufd_ray.report.histogram import NUM_BARS, Histogram
@@ -21,12 +22,14 @@ __all__ = [
     "Drawn",
     "Earlier",
     "Findings",
+    "Folded",
     "Gallery",
     "Histogram",
     "Neighbor",
     "Pace",
     "Picture",
     "SourceCounts",
+    "Table",
     "count_pictures",
     "draw_curve",
     "draw_heat",

@@ -1,113 +1,121 @@
-"""The tables of an evaluation's page: a row a set, a column a detector."""
+"""The tables of an evaluation's page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
+from ufd_ray.report.evaluation_figures import (
+    ALL,
+    IN_ROWS,
+    EvaluationFigures,
+    name_of_group,
+    plain_name_of_group,
+    whole,
+)
+from ufd_ray.report.evaluation_matrix import MOST_SETS, matrix
 from ufd_ray.report.facts import grid
-from ufd_ray.report.page import escape, name_of
+from ufd_ray.report.folded import fold
+from ufd_ray.report.page import escape
 
-MOST_SETS = 60
-"""Sets of which a table has a row; the others are in `metrics.csv`."""
-_GROUP = "mean/"
-
-
-def precision_table(document: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Average precisions; arguments as of `render_evaluation`."""
-    head = "How well fakes are ranked above real images: average precision, per cent"
-    return _section("Average precision", head, document, metrics, "average_precision")
-
-
-def accuracy_table(document: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Accuracies at the detectors' own thresholds; arguments as of `render_evaluation`."""
-    head = "Mean of both classes’ accuracies at each detector’s own threshold, per cent"
-    return _section("Accuracy", head, document, metrics, "accuracy")
-
-
-def _section(
-    title: str,
-    caption: str,
-    document: Mapping[str, Any],
-    metrics: Sequence[Mapping[str, Any]],
-    metric: str,
-) -> list[str]:
-    """A row a set, a column a detector, with intervals where they are known; means below."""
-    detectors = list(document["detectors"])
-    found = {(one["set"], one["detector"]): one for one in metrics if one["metric"] == metric}
-    sets = list(dict.fromkeys(name for name, _ in found))
-    means = [name for name in sets if name.startswith(_GROUP)]
-    own = [name for name in sets if not name.startswith(_GROUP)]
-    rows = [
-        [name_of(name, 60), *(_figure(found.get((name, detector))) for detector in detectors)]
-        for name in [*own[:MOST_SETS], *means]
-    ]
-    return [f"<h2>{title}</h2>", grid(caption, ["set", *detectors], rows), *_more(len(own))]
+MOST_FOLDED = 20
+"""Sets of which all figures are on the page."""
+_RANKING = {
+    "average_precision": "average precision",
+    "roc_auc": "ROC-AUC",
+    "tpr_at_1_percent_fpr": "fakes found at 1 % of reals flagged",
+    "tpr_at_5_percent_fpr": "fakes found at 5 % of reals flagged",
+    "ece": "ECE",
+}
+_VERDICTS = {
+    "accuracy": "accuracy, mean of both",
+    "accuracy_real": "real images right",
+    "accuracy_fake": "fakes right",
+    "accuracy_tuned": "accuracy, tuned",
+    "accuracy_oracle": "accuracy, best *",
+}
+_ECE = "; ECE: how far scores lie from probabilities, 0 at best"
+_MISTAKES = "; mistakes: real images called fake / fakes called real"
+_BEST = "; *: at the best threshold for these very images, an upper bound"
+_BY_SET = {
+    "average_precision": "Average precision, per cent",
+    "accuracy": "Accuracy at each detector’s own threshold, mean of both classes, per cent",
+}
 
 
-def _figure(row: Mapping[str, Any] | None) -> str:
-    if row is None:
-        return "–"
-    if row["low"] is None or row["high"] is None:
-        return f"{100 * row['value']:.2f}"
-    return f"{100 * row['value']:.2f}<br>[{100 * row['low']:.1f}–{100 * row['high']:.1f}]"
+def main_tables(figures: EvaluationFigures) -> list[str]:
+    """What all sets come to: a row a detector; of a single set, that set's own figures."""
+    name, *others = figures.sets
+    if others:
+        num = len(figures.sets)
+        return [
+            f"<h2>All {num:,} test sets</h2>",
+            '<p class="note">Means over all sets, each of which counts as much as another.</p>',
+            *_tables_of(figures, ALL, ""),
+        ]
+    return [f"<h2>Test set {_titled(figures, name)}</h2>", *_tables_of(figures, name, "")]
 
 
-def mistakes_table(document: Mapping[str, Any], metrics: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Confusion at each detector's own threshold: both kinds of mistakes, of how many."""
-    detectors, sets = list(document["detectors"]), document["sets"]
-    right = {
-        (one["set"], one["detector"], one["metric"]): one["value"]
-        for one in metrics
-        if one["metric"] in ("accuracy_real", "accuracy_fake")
-    }
-    rows = []
-    for name, images in list(sets.items())[:MOST_SETS]:
-        cells = [name_of(name, 60), f"{images['n_real']:,} / {images['n_fake']:,}"]
-        for detector in detectors:
-            wrong = [
-                _count(images[f"n_{label}"], right.get((name, detector, f"accuracy_{label}")))
-                for label in ("real", "fake")
-            ]
-            cells.append(" / ".join(wrong))
-        rows.append(cells)
-    caption = "Real images called fake / fakes called real, at each detector’s own threshold"
+def set_tables(figures: EvaluationFigures) -> list[str]:
+    """Average precision and accuracy by set, and then all figures of each set; none of one set."""
+    if len(figures.sets) < 2:
+        return []
+    lines = ["<h2>By test set</h2>"]
+    for metric, words in _BY_SET.items():
+        lines.append(matrix(figures, metric, words))
+    if (num := len(figures.sets)) > MOST_SETS:
+        lines.append(_note(f"The first {MOST_SETS} of {num:,} sets; metrics.csv has all."))
+    groups = [name for name in figures.groups if name != ALL]
+    for name in [*list(figures.sets)[:MOST_FOLDED], *groups]:
+        of = plain_name_of_group(name, IN_ROWS)
+        lines += fold(_titled(figures, name), _tables_of(figures, name, of))
+    if num > MOST_FOLDED:
+        lines.append(_note(f"All figures of the first {MOST_FOLDED} sets; metrics.csv has all."))
+    return lines
+
+
+def _titled(figures: EvaluationFigures, name: str) -> str:
+    shown = name_of_group(name, IN_ROWS)
+    if name not in figures.sets:
+        return shown
+    images = figures.sets[name]
+    return f"{shown}: {images['n_real']:,} real images, {images['n_fake']:,} fakes"
+
+
+def _tables_of(figures: EvaluationFigures, name: str, of: str) -> list[str]:
+    """A row a detector, a column a metric; captions say whose they are where `of` does."""
+    ranking = {metric: words for metric, words in _RANKING.items() if figures.has(metric)}
+    verdicts = {metric: words for metric, words in _VERDICTS.items() if figures.has(metric)}
+    has_ece, has_best = "ece" in ranking, "accuracy_oracle" in verdicts
+    has_mistakes = name in figures.sets
     return [
-        "<h2>Mistakes</h2>",
-        grid(caption, ["set", "images", *detectors], rows),
-        *_more(len(sets)),
+        grid(
+            _caption(of, f"how well fakes rank above real images, per cent{_ECE * has_ece}"),
+            ["detector", *map(escape, ranking.values())],
+            [
+                [whole(title), *(figures.cell(name, detector, metric) for metric in ranking)]
+                for detector, title in figures.detectors.items()
+            ],
+        ),
+        grid(
+            _caption(
+                of,
+                "what is called real and fake at each detector’s own threshold, per cent"
+                f"{_MISTAKES * has_mistakes}{_BEST * has_best}",
+            ),
+            ["detector", *map(escape, verdicts.values()), *["mistakes"] * has_mistakes],
+            [
+                [
+                    whole(title),
+                    *(figures.cell(name, detector, metric) for metric in verdicts),
+                    *([figures.mistakes(name, detector)] if has_mistakes else []),
+                ]
+                for detector, title in figures.detectors.items()
+            ],
+        ),
     ]
 
 
-def _count(num: int, right: float | None) -> str:
-    return "–" if right is None else f"{round(num * (1 - right)):,}"
+def _caption(of: str, words: str) -> str:
+    return f"{of}: {words}" if of else f"{words[0].upper()}{words[1:]}"
 
 
-def _more(num_sets: int) -> list[str]:
-    if num_sets <= MOST_SETS:
-        return []
-    return [f'<p class="note">The first {MOST_SETS} of {num_sets:,} sets; metrics.csv has all.</p>']
-
-
-def bias_table(found: Mapping[str, Any] | None) -> list[str]:
-    """What files alone tell: of `format_bias` in `evaluation.json`; None: nobody asked."""
-    if found is None:
-        return []
-    rows = []
-    for name, by_files in list(found["sets"].items())[:MOST_SETS]:
-        for files, one in by_files.items():
-            precision, accuracy = (
-                _interval(one[metric]) for metric in ("average_precision", "accuracy")
-            )
-            beyond = {True: "yes", False: "no", None: "not known"}[one["found"]]
-            title = f"{name_of(name, 60)}, {escape(files.replace('_', ' '))}"
-            rows.append([title, f"{100 * one['chance']:.2f}", precision, accuracy, beyond])
-    caption = "How well fakes are found from what files say of themselves, per cent"
-    head = ("set and files", "chance", "average precision", "accuracy", "beyond chance")
-    return ["<h2>Do the files tell already?</h2>", grid(caption, head, rows)]
-
-
-def _interval(found: Mapping[str, float] | None) -> str:
-    if found is None:
-        return "–"
-    return f"{100 * found['estimate']:.2f}<br>[{100 * found['low']:.1f}–{100 * found['high']:.1f}]"
+def _note(words: str) -> str:
+    return f'<p class="note">{words}</p>'

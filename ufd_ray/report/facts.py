@@ -24,10 +24,10 @@ def grid(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> st
 
     Args:
         caption: what it shows, plain text.
-        head: of the columns, plain text.
+        head: of the columns, as HTML.
         rows: cells as HTML, as many as the head has.
     """
-    heads = "".join(f"<th scope=col{_kind(n)}>{escape(text)}</th>" for n, text in enumerate(head))
+    heads = "".join(f"<th scope=col{_kind(n)}>{cell}</th>" for n, cell in enumerate(head))
     lines = []
     for first, *others in rows:
         cells = "".join(f"<td class=number>{cell}</td>" for cell in others)

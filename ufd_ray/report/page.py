@@ -56,11 +56,15 @@ def name_of(text: str, longest: int = LONGEST_NAME) -> str:
         text: a URI, the name of a source, a file's.
         longest: characters that are shown.
     """
+    return f"<bdi>{escape(plain_name(text, longest))}</bdi>"
+
+
+def plain_name(text: str, longest: int = LONGEST_NAME) -> str:
+    """Likewise, but as plain text: where no markup can stand."""
     if len(text) > longest:
         half = (longest - 1) // 2
         text = f"{text[:half]}…{text[-half:]}"
-    shown = "".join(map(_visible, text))
-    return f"<bdi>{escape(shown)}</bdi>"
+    return "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:

@@ -28,9 +28,14 @@ table.grid th { width: auto } table.grid thead th { overflow-wrap: normal }
 table.grid tbody th { color: var(--ink); min-width: 7rem;
   position: sticky; left: 0; background: var(--page) }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
-td.number { white-space: nowrap }
+td.number, span.whole { white-space: nowrap }
+table.grid td.number, table.grid th.number { padding-right: .5rem }
 table.grid td.number:last-child, table.grid th.number:last-child { padding-right: 0 }
 div.wide { overflow-x: auto }
+details { margin: .75rem 0; border-top: 1px solid var(--line); padding-top: .5rem }
+summary { cursor: pointer; overflow-wrap: anywhere }
+summary:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px }
+h2 ~ div.wide + div.wide, details div.wide { margin-top: 1rem }
 div.wide:focus-visible { outline: 2px solid var(--bar); outline-offset: 2px }
 figure { margin: 0 } figcaption { color: var(--soft); font-size: .9rem }
 svg { width: 100%; height: auto } svg rect { fill: var(--bar) }

@@ -9,8 +9,9 @@ ROWS_PER_BLOCK = 256
 KEYS_PER_LIST = 1000
 PUTS_PER_BLOCK = 3
 """A block's part, the announcement of its checkpoint, and the copy that commits it."""
-GETS_PER_BLOCK = 4
-"""To publish a part, its footer and its columns are read for the accounts, then its rows."""
+GETS_PER_BLOCK = 7
+"""To publish a part, its footer and columns are read for the accounts, for duplicates, and for its
+rows."""
 ROWS_PER_PUBLISHED_FILE = 100_000
 ROWS_PER_MANIFEST_FILE = 500_000
 

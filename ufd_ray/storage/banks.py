@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ufd_ray.errors import SettingsError, StorageError
+from ufd_ray.schema import FAKE, REAL
 from ufd_ray.storage.documents import read_document
 from ufd_ray.storage.leave_one_out import LeaveOneOut
 from ufd_ray.storage.objects import read_object
@@ -38,6 +39,8 @@ class BankInfo:
         shards: files with rows and checksums.
         num_searchable: rows of view 0 and split `train`: what neighbours are searched in.
         leave_one_out: how far from each other these lie; None: nobody has looked.
+        searchable: of the rows that are searched, those of each label, "0" and "1"; None: the bank
+            was built before that was written down.
     """
 
     uri: str
@@ -48,6 +51,7 @@ class BankInfo:
     shards: list[dict[str, Any]]
     num_searchable: int
     leave_one_out: LeaveOneOut | None = None
+    searchable: dict[str, int] | None = None
 
     @classmethod
     def from_dict(cls, uri: str, content: dict[str, Any]) -> BankInfo:
@@ -72,13 +76,25 @@ class BankInfo:
             shards=[dict(s, name=s["name"], sha256=s["sha256"]) for s in content["shards"]],
             num_searchable=int(content["num_searchable"]),
             leave_one_out=None if found is None else LeaveOneOut.from_dict(found),
+            searchable=_counts(content.get("searchable")),
         )
+
+    @property
+    def fewest_searchable(self) -> int:
+        """Rows of the rarer class that are searched; of a bank that does not say it, at most."""
+        by_label = self.counts["label"] if self.searchable is None else self.searchable
+        fewest = min(by_label.get(str(label), 0) for label in (REAL, FAKE))
+        return min(fewest, self.num_searchable)
 
     @property
     def content(self) -> str:
         """A short hash of what its shards hold, wherever the bank lies."""
         checksums = json.dumps([shard["sha256"] for shard in self.shards])
         return hashlib.sha256(checksums.encode()).hexdigest()[:16]
+
+
+def _counts(found: dict[str, Any] | None) -> dict[str, int] | None:
+    return None if found is None else {label: int(num) for label, num in dict(found).items()}
 
 
 def read_bank_info(uri: str, options: StorageOptions, given: str | None = None) -> BankInfo:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from ufd_ray.evaluation import (
     Row,
@@ -48,11 +49,31 @@ def test_what_cannot_be_said_is_left_out() -> None:
     assert probe.keys() - margin.keys() == {"ece", "threshold_tuned", *of_tuned}
 
 
-def test_intervals_are_of_precision_and_accuracy_and_seeded() -> None:
+def test_all_have_intervals_but_what_was_chosen_by_these_images_and_the_ece() -> None:
     found = figures(PROBE)
-    with_ends = {name for name, (_, low) in found.items() if low is not None}
-    assert with_ends == {"average_precision", "accuracy", "accuracy_tuned"}
-    assert figures(PROBE) == found
+    without = {name for name, (_, low) in found.items() if low is None}
+    assert without == {
+        "ece",
+        *(f"threshold{which}" for which in ("", "_tuned", "_oracle")),
+        *(f"accuracy{kind}_oracle" for kind in ("", "_real", "_fake", "_overall")),
+    }
+    for figure in judge(LABELS, SCORES, PROBE, seed=0):
+        if figure.low is not None and figure.high is not None:
+            assert 0 <= figure.low <= figure.value <= figure.high <= 1
+            assert figure.low < figure.high
+
+
+def test_accuracies_have_exact_intervals_of_their_own_images() -> None:
+    found = {figure.metric: figure for figure in judge(LABELS, SCORES, PROBE, seed=0)}
+    for kind, rows in (("real", LABELS == 0), ("fake", LABELS == 1), ("overall", LABELS >= 0)):
+        figure = found[f"accuracy_{kind}_tuned"]
+        num = int(rows.sum())
+        exact = binomtest(round(figure.value * num), num).proportion_ci(0.95, method="exact")
+        assert (figure.low, figure.high) == pytest.approx((exact.low, exact.high))
+
+
+def test_draws_are_seeded() -> None:
+    assert figures(PROBE) == figures(PROBE)
     noise = np.random.default_rng(1).normal(size=100)  # so that the draws say more than the count
     lows = [judge(1 - LABELS, noise, MARGIN, seed=seed)[0].low for seed in (0, 0, 1)]
     assert lows[0] == lows[1] != lows[2]

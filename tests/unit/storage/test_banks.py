@@ -49,6 +49,9 @@ def shard(first: int, splits: list[str], views: list[int], dtype: str = "float32
     return pa.table(columns, schema=bank_row(DIM, dtype))
 
 
+MANY = {"label": {"0": 9, "1": 9}, "split": {}, "view": {}}
+
+
 def build(folder: Path, *shards: Any, **content: Any) -> BankInfo:
     files = [
         write_table(str(folder), f"shards/part-{n:05d}.parquet", table, OPTIONS).to_dict()
@@ -80,6 +83,16 @@ def test_what_the_document_says(bank: BankInfo, tmp_path: Path) -> None:
     assert bank.uri == str(tmp_path)
     assert (bank.encoder, bank.dim, bank.dtype) == ({"arch": "lite0"}, DIM, "float32")
     assert [s["num_rows"] for s in bank.shards] == [4, 1, 2]
+
+
+def test_how_few_of_a_class_are_searched(bank: BankInfo, tmp_path: Path) -> None:
+    assert bank.fewest_searchable == 1  # all that `counts` says of its labels
+    told = build(tmp_path, counts=MANY, searchable={"0": 3, "1": 2})
+    assert (told.fewest_searchable, told.searchable) == (2, {"0": 3, "1": 2})
+    assert build(tmp_path, counts=MANY, searchable={"0": 3}).fewest_searchable == 0
+    assert build(tmp_path, counts=MANY).fewest_searchable == 4  # at most
+    with pytest.raises(SettingsError, match="is damaged"):
+        build(tmp_path, searchable={"0": "some"})
 
 
 @pytest.mark.parametrize("key", ["encoder", "dim", "dtype", "counts", "shards", "num_searchable"])

@@ -14,11 +14,8 @@ from numpy.typing import NDArray
 from ufd_ray.detectors.folds import deal_folds
 from ufd_ray.evaluation.format_bias.apart import Apart, how_far_apart
 from ufd_ray.evaluation.format_bias.columns import JPEG_KINDS, Columns
-from ufd_ray.evaluation.intervals import (
-    Interval,
-    average_precision_interval,
-    balanced_accuracy_interval,
-)
+from ufd_ray.evaluation.intervals import Interval, balanced_accuracy_interval
+from ufd_ray.evaluation.ranking_intervals import average_precision_interval
 from ufd_ray.schema import FAKE, REAL
 
 FEWEST = 20

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ufd_ray.evaluation.format_bias.guard import FEWEST, MARGIN, FormatBias
 from ufd_ray.evaluation.intervals import Interval
-from ufd_ray.evaluation.paper.tables import cell_text
+from ufd_ray.evaluation.markdown import cell_text
 
 _NUM_NAMED = 3
 _WORTH_NAMING = 0.1

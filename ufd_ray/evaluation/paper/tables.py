@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from ufd_ray.evaluation.means import GROUP, Row
+from ufd_ray.evaluation.markdown import cell_text, table_lines
+from ufd_ray.evaluation.means import Row
+from ufd_ray.evaluation.paper.comparison import (
+    HEADINGS,
+    Figures,
+    compared,
+    figures_of,
+    own_cells,
+)
 from ufd_ray.evaluation.paper.figures import MEAN
 from ufd_ray.evaluation.paper.rows import Cells, TableRow, accuracy_rows, precision_rows
-from ufd_ray.evaluation.paper.sets import GROUPS, PAPER_SETS
+from ufd_ray.evaluation.paper.sets import PAPER_SETS
+from ufd_ray.evaluation.paper.summary import summary_lines
 
 _NOT_KNOWN = "–"
-_MEANS = GROUPS | {MEAN: tuple(PAPER_SETS)}
 
 
 def tables_text(
-    rows: Iterable[Row],
+    rows: Sequence[Row],
     detectors: Sequence[str],
     left_out: Mapping[str, str],
     section: Sequence[str] = (),
 ) -> str:
-    """Both tables, and the same figures, with their intervals, of sets that are not the paper's.
+    """What all sets come to, both tables, and those of sets that are not the paper's.
 
     Args:
-        rows: all figures of all sets; means are made anew, over the sets of each table.
+        rows: all figures of all sets; of both tables, means are made anew, over the sets of each.
         detectors: in the order of rows.
         left_out: sets without figures → the reason.
         section: lines of further sections, before the sets that are left out.
@@ -31,13 +38,10 @@ def tables_text(
     Returns:
         Markdown.
     """
-    figures: dict[tuple[str, str], dict[str, Row]] = {}
-    for row in rows:
-        if not row.set.startswith(GROUP):
-            figures.setdefault((row.detector, row.metric), {})[row.set] = row
+    figures = figures_of(rows)
     sets = list(dict.fromkeys(name for of_sets in figures.values() for name in of_sets))
     others = [name for name in sets if name not in PAPER_SETS]
-    lines = ["# Evaluation", "", *_ABOUT]
+    lines = ["# Evaluation", "", *_ABOUT, "", *summary_lines(rows, detectors)]
     tables = (
         ("Average precision", "Table 2", precision_rows(detectors), "mAP"),
         ("Accuracy, mean of both classes", "Table 3", accuracy_rows(detectors), "mean"),
@@ -58,53 +62,34 @@ def tables_text(
 
 
 _ABOUT = (
-    "All figures in per cent, with 95 % intervals in brackets. Means are over the sets that are",
-    "there, each counting as much as another. `*`: the threshold was found on the very images that",
-    "it is judged by, so that this is an upper bound. The paper's figures are of its own images,",
-    "with CLIP ViT-L/14 and a bank and probe of ProGAN's; what is not known of them is left empty.",
+    "All figures in per cent, some with 95 % intervals in brackets; `metrics.csv` has all of them.",
+    "Means are over the sets that are there, each counting as much as another. `*`: the threshold",
+    "was found on the very images that it is judged by, so that this is an upper bound. The",
+    "paper's figures are of its own images, with CLIP ViT-L/14 and a bank and probe of ProGAN's;",
+    "what is not known of them is left empty.",
 )
 
-_Figures = Mapping[tuple[str, str], Mapping[str, Row]]
-"""Detector and metric → test set → figure."""
 
-
-def _paper_table(rows: Sequence[TableRow], figures: _Figures, mean: str) -> list[str]:
-    lines = _head([*PAPER_SETS.values(), "mean of GANs", "mean of unseen", mean])
+def _paper_table(rows: Sequence[TableRow], figures: Figures, mean: str) -> list[str]:
+    heads = [mean if key == MEAN else heading for key, heading in HEADINGS.items()]
+    lines = []
     for row in rows:
-        ours = {name: 100 * found.value for name, found in figures[row.figure].items()}
-        there = [name for name in PAPER_SETS if name in ours]
-        own = _with_means(ours, there)
-        lines.append(_line(row.title, own))
-        for name, cells in row.of_paper:
-            theirs = _with_means(cells, there)
-            apart = {column: own[column] - theirs[column] for column in own if column in theirs}
-            lines.append(_line(f"the paper's {name}", theirs))
-            lines.append(_line("difference", apart, signed=True))
-    return lines
-
-
-def _with_means(cells: Cells, there: Sequence[str]) -> dict[str, float]:
-    """The cells of the sets that are there, and the means over them where they are known."""
-    found = {name: cells[name] for name in there if name in cells}
-    for mean, members in _MEANS.items():
-        meant = [name for name in there if name in members]
-        if mean in cells and len(meant) == len(members):
-            found[mean] = cells[mean]  # as printed: rounded once
-        elif meant and all(name in found for name in meant):
-            found[mean] = sum(found[name] for name in meant) / len(meant)
-    return found
+        lines.append(_line(row.title, own_cells(row, figures)))
+        for one in compared(row, figures):
+            lines.append(_line(f"the paper's {one.of_paper}", one.theirs))
+            lines.append(_line("difference", one.apart, signed=True))
+    return table_lines(["detector", *heads], lines)
 
 
 def _other_table(
-    rows: Sequence[TableRow], figures: _Figures, sets: Sequence[str], mean: str
+    rows: Sequence[TableRow], figures: Figures, sets: Sequence[str], mean: str
 ) -> list[str]:
-    lines = _head([*map(cell_text, sets), mean])
+    lines = []
     for row in rows:
         found = [figures[row.figure][name] for name in sets]
         average = 100 * sum(one.value for one in found) / len(found)
-        cells = [*map(_with_interval, found), f"{average:.2f}"]
-        lines.append(f"| {row.title} | {' | '.join(cells)} |")
-    return lines
+        lines.append([row.title, *map(_with_interval, found), f"{average:.2f}"])
+    return table_lines(["detector", *map(cell_text, sets), mean], lines)
 
 
 def _with_interval(row: Row) -> str:
@@ -114,17 +99,7 @@ def _with_interval(row: Row) -> str:
     return f"{shown} [{100 * row.low:.1f}–{100 * row.high:.1f}]"
 
 
-def _head(heads: Sequence[str]) -> list[str]:
-    return [f"| detector | {' | '.join(heads)} |", "|---|" + "---:|" * len(heads)]
-
-
-def _line(title: str, cells: Cells, *, signed: bool = False) -> str:
-    columns = (*PAPER_SETS, *_MEANS)
+def _line(title: str, cells: Cells, *, signed: bool = False) -> list[str]:
     sign = "+" if signed else ""
-    shown = [f"{cells[name]:{sign}.2f}" if name in cells else _NOT_KNOWN for name in columns]
-    return f"| {title} | {' | '.join(shown)} |"
-
-
-def cell_text(text: str) -> str:
-    """Names of strangers in one cell: text, whatever Markdown or HTML they may be."""
-    return re.sub(r"([\\|<>\[\]`])", r"\\\1", " ".join(text.split()))
+    shown = [f"{cells[key]:{sign}.2f}" if key in cells else _NOT_KNOWN for key in HEADINGS]
+    return [title, *shown]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from ufd_ray.evaluation.judging import ACCURACY, AVERAGE_PRECISION
+from ufd_ray.evaluation.markdown import cell_text
 from ufd_ray.evaluation.means import GROUP
 from ufd_ray.evaluation.paper.rows import detector_title
-from ufd_ray.evaluation.paper.tables import cell_text
 from ufd_ray.evaluation.sweeps.judged_sweep import Sweep
 from ufd_ray.evaluation.sweeps.kinds import KINDS
 

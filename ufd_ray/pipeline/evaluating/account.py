@@ -54,20 +54,28 @@ def names_and_labels(collected: Collected) -> tuple[Any, Any]:
     return np.array(scores["set"].to_pylist(), object), np.asarray(scores["label"], np.int8)
 
 
-def lines_of(
-    rows: Sequence[Row], columns: Sequence[ScoreColumn], counts: Mapping[str, Any]
-) -> list[str]:
-    """What is said at the end."""
-    means = {(row.detector, row.metric): row.value for row in rows if row.set == "mean/all"}
-    lines = [
+def image_line(counts: Mapping[str, Any]) -> str:
+    """What became of the images."""
+    return (
         f"{counts['used']:,} of {counts['images']:,} images used, {counts['left_out']:,} left out"
         f" with their sets, {counts['failed']:,} failed"
+    )
+
+
+def bank_lines(counts: Mapping[str, Any]) -> list[str]:
+    """A warning where test images are in the bank."""
+    if not counts["in_bank"]:
+        return []
+    return [
+        f"warning: {counts['in_bank']:,} of the images are in the bank that is searched, and"
+        " are their own nearest neighbours: what neighbours say of them is too good"
     ]
-    if counts["in_bank"]:
-        lines.append(
-            f"warning: {counts['in_bank']:,} of the images are in the bank that is searched, and"
-            " are their own nearest neighbours: what neighbours say of them is too good"
-        )
+
+
+def detector_lines(rows: Sequence[Row], columns: Sequence[ScoreColumn]) -> list[str]:
+    """What every detector comes to, on the mean of all sets."""
+    means = {(row.detector, row.metric): row.value for row in rows if row.set == "mean/all"}
+    lines = []
     for column in columns:
         precision, accuracy, oracle = (
             100 * means[column.name, metric]

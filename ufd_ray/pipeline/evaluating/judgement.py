@@ -13,7 +13,13 @@ import numpy.typing as npt
 from ufd_ray.errors import UfdError
 from ufd_ray.evaluation import Row, ScoreColumn, SetPlan, judge_sets, plan_sets
 from ufd_ray.evaluation.sweeps import Sweep, judge_sweep
-from ufd_ray.pipeline.evaluating.account import count_images, lines_of, names_and_labels
+from ufd_ray.pipeline.evaluating.account import (
+    bank_lines,
+    count_images,
+    detector_lines,
+    image_line,
+    names_and_labels,
+)
 from ufd_ray.pipeline.evaluating.bias import Guard, guard_sets
 from ufd_ray.pipeline.evaluating.scores import Collected
 from ufd_ray.pipeline.evaluating.scoring import Judged
@@ -49,8 +55,15 @@ class Judgement:
 
     def lines(self) -> list[str]:
         """What is said at the end."""
-        guarded = self.guard.lines() if self.guard else []
-        return [*lines_of(self.rows, self.columns, self.counts()), *guarded]
+        counts, detectors = self.counts(), detector_lines(self.rows, self.columns)
+        return [image_line(counts), *bank_lines(counts), *detectors, *self._of_files()]
+
+    def remarks(self) -> list[str]:
+        """What the page says of it that none of its tables does."""
+        return [*bank_lines(self.counts()), *self._of_files()]
+
+    def _of_files(self) -> list[str]:
+        return self.guard.lines() if self.guard else []
 
 
 def judge(

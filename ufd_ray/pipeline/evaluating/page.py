@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ufd_ray.evaluation import Row, ScoreColumn, SetPlan
 from ufd_ray.pipeline.comparing.heat import heat_by
+from ufd_ray.pipeline.evaluating.folded_tables import paper_tables, short_title, sweep_tables
+from ufd_ray.pipeline.evaluating.judgement import Judgement
 from ufd_ray.pipeline.evaluating.mistakes import show_mistakes
-from ufd_ray.pipeline.evaluating.scores import Collected
 from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.reporting.thumbnails import Looking
 from ufd_ray.report import Drawn, Gallery, count_pictures, render_evaluation
@@ -21,25 +21,13 @@ _ROOM = {"svg": (512 * 2**10, 4 * 2**20), "png": (2 * 2**20, 4 * 2**20)}
 """Most bytes of one figure, and of all: as vectors, else as pixels, which browsers draw at once."""
 
 
-def write_page(
-    judged: Judged,
-    document: Mapping[str, Any],
-    rows: Sequence[Row],
-    told: Sequence[str],
-    sets: SetPlan,
-    collected: Collected,
-    column: ScoreColumn,
-) -> dict[str, Any]:
-    """Write the page.
+def write_page(judged: Judged, document: Mapping[str, Any], found: Judgement) -> dict[str, Any]:
+    """Write the page; the mistakes on it are those of the first detector.
 
     Args:
         judged: what was evaluated.
         document: of `evaluation.json`, with all files that are there.
-        rows: all figures.
-        told: what the terminal says, a line each.
-        sets: which images were used.
-        collected: what was said of them.
-        column: the detector whose mistakes are shown.
+        found: what came of it.
 
     Returns:
         What `evaluation.json` says of its file.
@@ -47,11 +35,12 @@ def write_page(
     Raises:
         StorageError: it cannot be written, or a figure not be read.
     """
-    settings, storage = judged.settings, judged.storage
+    settings, storage, names = judged.settings, judged.storage, [c.name for c in found.columns]
     galleries: tuple[Gallery, ...] = ()
     if settings.gallery:
         with Looking(settings, storage) as looking:
-            galleries = show_mistakes(sets, collected, column, looking)
+            sets, collected = found.sets, found.collected
+            galleries = show_mistakes(sets, collected, found.columns[0], looking)
             for one in judged.compared:
                 if one.baseline.has_heat:
                     heat = heat_by(one, looking, storage)
@@ -59,7 +48,16 @@ def write_page(
         if num := count_pictures(galleries):
             print(f"{PAGE}: {num:,} thumbnails of images (--no-gallery leaves them out)")
     drawn = _drawn(settings.output, document["files"], storage)
-    page = render_evaluation(document, [asdict(row) for row in rows], told, drawn, galleries)
+    page = render_evaluation(
+        document,
+        [asdict(row) for row in found.rows],
+        found.remarks(),
+        drawn,
+        galleries,
+        titles={name: short_title(name) for name in names},
+        beside=paper_tables(found.rows, names),
+        varied=sweep_tables(found.sweeps),
+    )
     data = page.encode("utf-8", "backslashreplace")
     write_object(join_uri(settings.output, PAGE), data, storage)
     return PublishedFile(PAGE, 0, hashlib.sha256(data).hexdigest(), len(data)).to_dict()

@@ -56,7 +56,7 @@ def publish(
     outcome = _outcome(judged, found)
     document = describe(judged, found, figures, files, fingerprint, outcome)
     told = found.lines()
-    page = write_page(judged, document, found.rows, told, found.sets, collected, columns[0])
+    page = write_page(judged, document, found)
     complete = document | {"files": [*files, page]}
     write_document(settings.output, DOCUMENT, complete, judged.storage)
     _tell_left_out(found)

@@ -12,7 +12,6 @@ from ufd_ray.errors import IdentityError, SettingsError
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.searching.budget import find_budget
 from ufd_ray.pipeline.sweeping.scoring import Embedded
-from ufd_ray.schema import FAKE, REAL
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import BankInfo, StorageOptions, read_bank_info
 
@@ -52,14 +51,32 @@ def read_others(settings: EvaluateSettings, storage: StorageOptions) -> list[Oth
                 f"{given}: it has only {bank.num_searchable:,} images to search, and --ks asks for"
                 f" {settings.ks[-1]}; give smaller numbers"
             )
-        if not all(bank.counts["label"].get(str(label)) for label in (REAL, FAKE)):
+        if not bank.fewest_searchable:
             raise SettingsError(f"{given}: it has images of one class alone, and both are needed")
+        tell_small_class(given, "it", bank, settings.ks[-1])
         try:
             encoder = EncoderIdentity.from_dict(bank.encoder)
         except IdentityError as error:
             raise SettingsError(f"{given}: {error}") from error
         found.append(OtherBank(name, bank, encoder))
     return found
+
+
+def tell_small_class(given: str, it: str, bank: BankInfo, k: int) -> None:
+    """Say where the means of so many images of a class are over fewer.
+
+    Args:
+        given: how the user named the bank, or so many.
+        it: the bank, in a sentence.
+        bank: what `bank.json` says.
+        k: the most images of each class that means are wanted of.
+    """
+    fewest = bank.fewest_searchable
+    if 0 < fewest < k:
+        print(
+            f"{given}: of one class {it} has only {fewest:,} images, and means of more are over all"
+            " of these"
+        )
 
 
 def check_memory(settings: EvaluateSettings, others: Sequence[OtherBank], cluster: Cluster) -> None:

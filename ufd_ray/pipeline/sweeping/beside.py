@@ -88,7 +88,7 @@ def sweep(
         arguments = (settings.sweep_train_size, settings.ks, settings.seed, embedded)
         task = ray.remote(num_cpus=1)(score_sizes)
         sizes = ray.get(task.remote(bank, *arguments, judged.storage))
-    found, words = {}, {OWN: _words(judged.detectors.encoder)}
+    found, words = {}, {OWN: _words(judged.detectors.encoder, judged.detectors.dtype)}
     for number, (by, others) in enumerate(planned.others.items()):
         place = embedded
         if by in planned.encoders:
@@ -96,12 +96,12 @@ def sweep(
             embed_images(judged, planned.encoders[by], others[0].encoder, cluster, place)
         for other in others:
             found[other.name] = score_by_bank(other, settings, place, cluster, judged.storage)
-            words[other.name] = _words(other.encoder)
+            words[other.name] = _words(other.encoder, other.bank.dtype)
     # In the order given, whatever was embedded together.
     banks = {name: found[name] for name in settings.compared_banks}
     return Swept(sizes, banks, words)
 
 
-def _words(encoder: EncoderIdentity) -> str:
+def _words(encoder: EncoderIdentity, dtype: str) -> str:
     spec = EncoderSpec(encoder.arch, encoder.weights)
-    return f"encoder {spec} ({encoder.preprocess}), {encoder.encoder_id}"
+    return f"encoder {spec} ({encoder.preprocess}), {encoder.encoder_id}, kept as {dtype}"

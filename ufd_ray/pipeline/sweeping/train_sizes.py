@@ -29,7 +29,6 @@ from ufd_ray.pipeline.sweeping.scoring import (
     mean_margins_of,
     votes_of,
 )
-from ufd_ray.schema import FAKE, REAL
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import BankInfo, StorageOptions, read_searchable
 
@@ -50,7 +49,7 @@ def check_sizes(settings: EvaluateSettings, bank: BankInfo, cluster: Cluster) ->
     if not settings.sweep_train_size:
         return
     largest = settings.sweep_train_size[-1]
-    fewest = min(bank.counts["label"].get(str(label), 0) for label in (REAL, FAKE))
+    fewest = bank.fewest_searchable
     most = min(2 * fewest, bank.num_searchable)
     if largest > most:
         raise SettingsError(

@@ -22,6 +22,9 @@ def find_weights(
 ) -> dict[EmbeddedBy, str | None]:
     """File or URI of each encoder's weights; None: where the encoder's own name says.
 
+    What was given for one bank is taken for all banks of its encoder: each precision embeds the
+    test images for itself, but by the same weights, unless it has a file of its own.
+
     Args:
         settings: the job's.
         others: banks, by what test images have to be embedded by.
@@ -29,27 +32,32 @@ def find_weights(
         storage: how files are reached.
 
     Raises:
-        SettingsError: a file is not there, belongs to no encoder that is loaded, or one encoder
-            has two.
+        SettingsError: a file is not there, belongs to no encoder that is loaded, or banks that are
+            embedded together have two.
     """
+    given = {by: _given(settings, sharing) for by, sharing in others.items()}
+    if given.get(own):
+        raise SettingsError(
+            f"--compare-weights {next(iter(given[own]))}: this bank's encoder is the"
+            " evaluation's own, whose weights --weights names; leave it out"
+        )
     found: dict[EmbeddedBy, str | None] = {}
     for by, sharing in others.items():
-        given = _given(settings, sharing)
         if by == own:
-            if given:
-                raise SettingsError(
-                    f"--compare-weights {next(iter(given))}: this bank's encoder is the"
-                    " evaluation's own, whose weights --weights names; leave it out"
-                )
             continue
-        if len(set(given.values())) > 1:
+        if len(set(given[by].values())) > 1:
             raise SettingsError(
-                f"--compare-weights {', '.join(given)}: these banks are of one encoder, and the"
+                f"--compare-weights {', '.join(given[by])}: these banks are of one encoder, and the"
                 " files differ; give one of them"
             )
-        of_own = settings.weights if by[0] == own[0] else None
-        found[by] = next(iter(given.values()), of_own)
-        _check(sharing[0], found[by], storage)
+        places = {f"--compare-weights {name}": place for name, place in given[by].items()}
+        if by[0] == own[0] and settings.weights:
+            places.setdefault("--weights", settings.weights)
+        for (encoder_id, _), of_others in given.items():
+            if encoder_id == by[0]:
+                places |= {f"--compare-weights {name}": place for name, place in of_others.items()}
+        flag, found[by] = next(iter(places.items()), (None, None))
+        _check(sharing[0], flag, found[by], storage)
     return found
 
 
@@ -59,11 +67,24 @@ def _given(settings: EvaluateSettings, sharing: Sequence[OtherBank]) -> dict[str
     return {one.name: places[one.name] for one in sharing if one.name in places}
 
 
-def _check(other: OtherBank, place: str | None, storage: StorageOptions) -> None:
+def _check(other: OtherBank, flag: str | None, place: str | None, storage: StorageOptions) -> None:
+    """See that the weights are there.
+
+    Args:
+        other: a bank of the encoder.
+        flag: that names them; None: the bank itself does.
+        place: where they lie; None: where the bank says.
+        storage: how they are reached.
+    """
     spec = EncoderSpec(other.encoder.arch, other.encoder.weights)
     source = place or (spec.weights if spec.kind == "file" else None)
-    if source is not None and not object_exists(source, storage):
+    if source is None or object_exists(source, storage):
+        return
+    if flag:
         raise SettingsError(
-            f"--compare-bank {other.name}: there are no weights at {source}; --compare-weights"
-            f" {other.name}=FILE says where they are"
+            f"--compare-bank {other.name}: there are no weights at {source}, which {flag} names"
         )
+    raise SettingsError(
+        f"--compare-bank {other.name}: there are no weights at {source}, which the bank names;"
+        f" --compare-weights {other.name}=FILE says where they are"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -29,6 +29,9 @@ from ufd_ray.storage.uris import join_uri, parse_uri
 
 _NUM_NAMED = 5
 _NUM_READERS = 16
+_AT_ONCE = 256
+"""Parts whose rows are in memory at a time."""
+_CONTENT = ["content_hash", "position", "image_id"]
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,9 @@ class Parts:
         with _told_in_one_line(manifest):
             self._manifest = _open(manifest, options)
         self._fragments = list(self._dataset.get_fragments())
-        with _told_in_one_line(folder), ThreadPoolExecutor(_NUM_READERS) as pool:
-            self._positions = list(pool.map(_positions, self._fragments))
+        with _told_in_one_line(folder):
+            found = _read(self._fragments, columns=["position"])
+        self._positions = [rows["position"].to_numpy() for rows in found]
 
     @property
     def further(self) -> list[Any]:
@@ -108,16 +112,20 @@ class Parts:
         Returns:
             `pa.Table` with `content_hash` and `first_id`.
         """
-        columns = ["content_hash", "position", "image_id"]
         with open_scratch() as scratch:
-            scanner = self._dataset.scanner(columns=columns)
-            # Not `to_reader`, which may wait for ever where a part cannot be read (see history).
-            rows = pa.RecordBatchReader.from_batches(scanner.projected_schema, scanner.to_batches())
+            schema = pa.schema([self._dataset.schema.field(name) for name in _CONTENT])
+            rows = pa.RecordBatchReader.from_batches(schema, self._contents(schema))
             scratch.database.register("parts", rows)
             return scratch.database.sql(
                 "SELECT content_hash, arg_min(image_id, position) AS first_id FROM parts"
                 " WHERE content_hash IS NOT NULL GROUP BY content_hash HAVING count(*) > 1"
             ).to_arrow_table()
+
+    def _contents(self, schema: Any) -> Iterator[Any]:
+        for start in range(0, len(self._fragments), _AT_ONCE):
+            few = self._fragments[start : start + _AT_ONCE]
+            for rows in _read(few, columns=_CONTENT, schema=self._dataset.schema):
+                yield from rows.cast(schema).to_batches()
 
     def ranges(self, num_images: int, rows_per_file: int) -> Iterator[Any]:
         """The rows in the manifest's order, a published file's worth at a time.
@@ -132,16 +140,14 @@ class Parts:
             end = start + rows_per_file
             place = pc.field("position")
             wanted = (place >= start) & (place < end)
-            rows = pa.concat_tables(
-                [
-                    self._dataset.schema.empty_table(),
-                    *(
-                        fragment.to_table(schema=self._dataset.schema, filter=wanted)
-                        for fragment, found in zip(self._fragments, self._positions, strict=True)
-                        if ((found >= start) & (found < end)).any()
-                    ),
-                ]
-            ).sort_by("position")
+            fragments = [
+                fragment
+                for fragment, its in zip(self._fragments, self._positions, strict=True)
+                if ((its >= start) & (its < end)).any()
+            ]
+            schema = self._dataset.schema
+            found = _read(fragments, schema=schema, filter=wanted)
+            rows = pa.concat_tables([schema.empty_table(), *found]).sort_by("position")
             self._check_ids(rows, wanted)
             yield rows
 
@@ -189,9 +195,15 @@ def _open(folder: str, options: StorageOptions) -> Any:
     )
 
 
-def _positions(fragment: Any) -> npt.NDArray[np.int64]:
-    column = fragment.to_table(columns=["position"])["position"]
-    return np.asarray(column.to_numpy(), dtype=np.int64)
+def _read(fragments: Sequence[Any], **what: Any) -> list[Any]:
+    """Tables of some files, many at a time: on S3 each is a wait."""
+
+    def table(fragment: Any) -> Any:
+        # A footer takes 70 KB in memory, a file of 256 rows less: of none is it kept.
+        return fragment.to_table(cache_metadata=False, use_threads=False, **what)
+
+    with ThreadPoolExecutor(_NUM_READERS) as pool:
+        return list(pool.map(table, fragments))
 
 
 def write_table(

@@ -75,7 +75,8 @@ def test_all_sets_of_the_paper_beside_its_own_figures() -> None:
     assert precision["the paper's LC"][-4:] == ["97.15", "99.31", "95.00", "93.38"]
     assert precision["difference"][-4:] == ["-7.15", "-9.31", "-5.00", "-3.38"]
     # What the margin is compared with is no row of a vote, whose precision is another one.
-    titles = [line.split("|")[1].strip() for line in text.split("\n") if line.startswith("| ")]
+    by_set = text.partition("(Table 2)")[2]
+    titles = [line.split("|")[1].strip() for line in by_set.split("\n") if line.startswith("| ")]
     start = titles.index("neighbours, margin")
     assert titles[start + 1 : start + 6] == [
         *("the paper's NN, k = 1", "difference", "the paper's NN, k = 9", "difference"),
@@ -104,6 +105,20 @@ def test_some_sets_are_compared_with_the_same_ones() -> None:
     assert accuracy["probe, tuned"][0] == "90.00"
 
 
+def test_what_all_sets_come_to_stands_first() -> None:
+    found = rows(["progan", "mine"])
+    found += [Row("mean/all", "probe_score", "tpr_at_1_percent_fpr", 0.25, None, None, 10, 10)]
+    text = tables_text(found, DETECTORS, {})
+    assert text.index("## All test sets") < text.index("## Images") < text.index("## Average")
+    means = table(text, "All test sets")
+    assert means["detector"] == [
+        *("average precision", "fakes found at 1 % of reals flagged", "accuracy", "oracle *")
+    ]
+    assert means["probe"] == ["10.00", "25.00", "10.00", "10.00"]
+    assert means["neighbours, vote of 9"] == ["10.00", "–", "10.00", "10.00"]
+    assert table(text, "Images")["mine"] == ["10", "10"]
+
+
 def test_other_sets_have_tables_and_intervals_of_their_own() -> None:
     text = tables_text(rows(["mine | yours"]), DETECTORS, {"half": "3 fake images and no real one"})
     assert "Table 2" not in text
@@ -117,7 +132,7 @@ def test_names_of_strangers_are_text_and_nothing_else() -> None:
     odd = "<img src=x onerror=alert(1)> [a](javascript:b) `c`"
     text = tables_text(rows([odd]), DETECTORS, {odd: "no real image"})
     shown = r"\<img src=x onerror=alert(1)\> \[a\](javascript:b) \`c\`"
-    assert text.count(shown) == 3  # two tables, and what is left out
+    assert text.count(shown) == 4  # two tables, images, and what is left out
     assert odd not in text
 
 

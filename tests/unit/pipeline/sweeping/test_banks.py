@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,3 +75,19 @@ def test_a_bank_that_no_process_has_room_for_is_refused(others: list[OtherBank])
         check_memory(settings(), others[1:], small)
     check_memory(settings(), others[:1], small)  # six rows of eight numbers
     check_memory(settings(), others, Cluster(()))
+
+
+@pytest.mark.parametrize("searched", [None, {"0": 3, "1": 2}])
+def test_a_class_of_fewer_images_than_means_want_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], searched: dict[str, int] | None
+) -> None:
+    file = make_bank(tmp_path / "few") / "bank.json"  # three of each, as far as `counts` says
+    if searched:
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"searchable": searched}))
+    few = f"few={tmp_path / 'few'}"
+    read_others(settings(few, ks=(1, 2)), HERE)
+    assert capsys.readouterr().out == ""
+    read_others(settings(few, ks=(1, 4)), HERE)
+    num = searched["1"] if searched else 3
+    said = f"--compare-bank {few}: of one class it has only {num} images, and means of more are"
+    assert said in capsys.readouterr().out

@@ -15,7 +15,7 @@ from ufd_ray.settings import EvaluateSettings
 OWN = (TINY.encoder_id, "float32")
 MOVED = replace(OTHER, weights="/gone/weights.pt")
 BANKS = {"same": (TINY, "float32"), "half": (TINY, "float16"), "a": (MOVED, "float32")}
-BANKS["b"] = BANKS["a"]
+BANKS["b"], BANKS["c"] = BANKS["a"], (MOVED, "float16")
 
 
 @pytest.fixture
@@ -55,6 +55,15 @@ def test_weights_are_where_the_bank_says_or_where_it_is_said(files: Path) -> Non
     assert found(files, "a", "b", a="one.pt", b="one.pt") == {key(MOVED): "one.pt"}
 
 
+def test_another_precision_has_the_same_weights_and_embeddings_of_its_own(files: Path) -> None:
+    half = key(MOVED, "float16")
+    for given in ("a", "c"):
+        places = found(files, "a", "c", **{given: "one.pt"})
+        assert places == {key(MOVED): "one.pt", half: "one.pt"}
+    places = found(files, "a", "c", a="one.pt", c="two.pt")
+    assert places == {key(MOVED): "one.pt", half: "two.pt"}
+
+
 def test_the_same_encoder_has_the_evaluations_own_weights(files: Path) -> None:
     half = key(TINY, "float16")
     assert found(files, "half") == {half: ""}
@@ -64,11 +73,25 @@ def test_the_same_encoder_has_the_evaluations_own_weights(files: Path) -> None:
     assert found(files, "a", own="one.pt", a="two.pt") == {key(MOVED): "two.pt"}
 
 
+def test_a_file_of_the_evaluations_own_that_is_not_there_is_named_as_that(files: Path) -> None:
+    with pytest.raises(SettingsError, match=r"bank half: .*three\.pt, which --weights names"):
+        found(files, "half", own="three.pt")
+
+
 @pytest.mark.parametrize(
     ("names", "given", "said"),
     [
-        (("a",), {}, r"--compare-bank a: there are no weights at /gone/weights\.pt; --compare-w"),
-        (("a",), {"a": "three.pt"}, r"--compare-bank a: there are no weights at /.*/three\.pt; "),
+        (("a",), {}, r"--compare-bank a: there are no weights at /gone/weights\.pt, which the b"),
+        (
+            ("a", "b"),
+            {"b": "three.pt"},
+            r"no weights at /.*/three\.pt, which --compare-weights b nam",
+        ),
+        (
+            ("a", "c"),
+            {"c": "three.pt"},
+            r"no weights at /.*/three\.pt, which --compare-weights c nam",
+        ),
         (("same",), {"same": "one.pt"}, "--compare-weights same: this bank's encoder is the eval"),
         (("a", "b"), {"a": "one.pt", "b": "two.pt"}, "--compare-weights a, b: these banks are of"),
     ],
