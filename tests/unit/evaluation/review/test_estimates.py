@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ufd_ray.evaluation.review import FIGURES, LabelledStratum, estimate, review_lines
@@ -28,6 +28,7 @@ def truth(strata: list[tuple[bool, int, int]]) -> dict[str, float]:
 
 
 @given(st.lists(counts, min_size=1, max_size=6))
+@example([LabelledStratum(False, 2, 0, 1), LabelledStratum(True, 8, 1, 6)])  # 1 + 9e-16
 @settings(max_examples=60)
 def test_ends_enclose_the_value_and_stay_within_0_and_1(strata: list[LabelledStratum]) -> None:
     for figure in estimate(strata, num_draws=200).values():
