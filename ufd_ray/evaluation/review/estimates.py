@@ -205,4 +205,5 @@ def _figure(name: str, fakes: _Fakes, images: _Images, empty: float) -> _Numbers
     part, whole = np.broadcast_arrays(*shares[name])
     share = np.full(part.shape, empty)
     np.divide(part, whole, out=share, where=whole > 0)
-    return np.clip(share, 0, 1)  # part and whole are rounded apart
+    within: _Numbers = np.clip(share, 0, 1)  # part and whole are rounded apart
+    return within
