@@ -46,7 +46,7 @@ def main() -> None:
         return
     where = "local disk" if given.delay_ms is None else f"S3, answers {given.delay_ms:g} ms late"
     print(f"{os.cpu_count()} CPUs; {where}")
-    print("| rows | rows done found in | published in | peak memory | GETs a part |")
+    print("| rows | rows done found in | published in | peak memory | GETs, HEADs a part |")
     print("| ---: | ---: | ---: | ---: | ---: |")
     for num_rows in given.rows:
         with tempfile.TemporaryDirectory(prefix="ufd-ray-resume-") as folder:
@@ -56,7 +56,9 @@ def main() -> None:
             else:
                 with on_s3(Path(folder), given.delay_ms / 1000) as (root, proxy, environment):
                     found = measured(root, num_rows, proxy.url, environment)
-                    found["gets"] = f"{proxy.num_gets / -(-num_rows // ROWS_PER_BLOCK):.1f}"
+                    num_parts = -(-num_rows // ROWS_PER_BLOCK)
+                    counts = (proxy.num_gets / num_parts, proxy.num_heads / num_parts)
+                    found["gets"] = "{:.1f}, {:.1f}".format(*counts)
         print(
             f"| {num_rows:,} | {found['done_s']:.1f} s | {found['publish_s']:.1f} s |"
             f" {found['peak_gb']:.2f} GB | {found['gets']} |"

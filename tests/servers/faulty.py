@@ -73,6 +73,7 @@ class FaultyServer:
         modes: what goes wrong now.
         seed: of the draws.
         gets: GETs of each object, by path (`/bucket/key`), faults included.
+        num_heads: HEADs of objects.
         num_puts: PUTs of objects and of parts of them, faults included.
         num_lists: listings.
         num_faults: requests that were spoilt.
@@ -82,6 +83,7 @@ class FaultyServer:
     modes: Modes = field(default_factory=Modes)
     seed: int = 0
     gets: Counter[str] = field(default_factory=Counter)
+    num_heads: int = 0
     num_puts: int = 0
     num_lists: int = 0
     num_faults: int = 0
@@ -109,7 +111,7 @@ class FaultyServer:
     def forget_counts(self) -> None:
         """Count from zero again."""
         self.gets.clear()
-        self.num_puts = self.num_lists = self.num_faults = 0
+        self.num_heads = self.num_puts = self.num_lists = self.num_faults = 0
 
     def start(self) -> None:
         """Listen (again)."""
@@ -160,6 +162,8 @@ class FaultyServer:
         match request.kind:
             case "get":
                 self.gets[unquote(request.path)] += 1
+            case "head":
+                self.num_heads += 1
             case "put":
                 self.num_puts += 1
             case "list":

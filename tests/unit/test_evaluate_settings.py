@@ -49,6 +49,10 @@ PLACES = ["--input", "/i", "--output", "/o"]
             "--compare-baseline: two baselines are called c; give each its own name",
         ),
         (
+            ["--bank", "/b", "--compare-baseline=margin=/c"],
+            "--compare-baseline: tables call a detector of ours margin; give another name",
+        ),
+        (
             ["--bank", "/b", "--compare-bank=c=/c", "--compare-weights=d=/w.pt"],
             "--compare-weights d: no --compare-bank is called so: c",
         ),

@@ -29,6 +29,7 @@ from ufd_ray.evaluation.resampling import resample
 from ufd_ray.schema import REAL
 
 NUM_DRAWS = 400
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def ranking_intervals(
         ValueError: shapes do not fit.
         SettingsError: as for `average_precision`, or the confidence is none.
     """
-    estimates = [average_precision(labels, scores), roc_auc(labels, scores)]
+    estimates = [_settled(average_precision(labels, scores)), _settled(roc_auc(labels, scores))]
     estimates += [tpr_at_fpr(labels, scores, bound) for bound in max_fprs]
     check_rows(labels, None, confidence, None)
     num_real = int(np.count_nonzero(labels == REAL))
@@ -125,7 +126,7 @@ def average_precision_interval(
         ValueError: shapes do not fit.
         SettingsError: as for `average_precision`, or the confidence is none.
     """
-    estimate = average_precision(labels, scores)
+    estimate = _settled(average_precision(labels, scores))
     check_rows(labels, groups, confidence, num_folds)
     units = np.arange(len(labels)) if groups is None else groups
     index = np.unique(units, return_inverse=True)[1].reshape(-1)
@@ -137,3 +138,8 @@ def average_precision_interval(
     variance = float(drawn.var(ddof=1))
     num_effective = effective_images(estimate, variance, len(labels), fewest, confidence)
     return share_interval(estimate, num_effective / widening(num_folds), confidence)
+
+
+def _settled(share: float) -> float:
+    """A sum of rounded shares: what is all of it but for rounding is all of it."""
+    return float(round(share)) if abs(share - round(share)) < _ROUNDING else share

@@ -19,9 +19,9 @@ from ufd_ray.report.page import escape, make_page, name_of
 _WARNING = "warning: "
 _LONGEST_LINE = 1000
 _LEGEND = (
-    "Beside the probe stand an image’s nearest neighbours in the bank: how many of them are fakes"
-    " (vote), and how much nearer the nearest fakes are than the nearest real images (margin, of"
-    " one each; mean margin, of several)."
+    "An image’s nearest neighbours in the bank tell by how many of them are fakes (vote), and by"
+    " how much nearer the nearest fakes are than the nearest real images (margin, of one each;"
+    " mean margin, of several)."
 )
 _MOST_WARNINGS = 3
 """That stand before the figures."""
@@ -78,7 +78,7 @@ def render_evaluation(
         "<h1>Evaluation</h1>",
         f'<p class="lead">{escape(_lead(document))}</p>',
         *_warnings(warnings),
-        *([f'<p class="note">{_LEGEND}</p>'] if len(figures.detectors) > 1 else []),
+        *([f'<p class="note">{_LEGEND}</p>'] if _has_neighbours(figures) else []),
         *main_tables(figures),
         *set_tables(figures),
         *_section("Beside the paper’s figures", beside, drawn),
@@ -95,6 +95,10 @@ def render_evaluation(
         facts([*document["settings"].items(), *document["versions"].items()]),
     ]
     return make_page("Evaluation", body)
+
+
+def _has_neighbours(figures: EvaluationFigures) -> bool:
+    return any(name.startswith("nn_") for name in figures.detectors)
 
 
 def _lead(document: Mapping[str, Any]) -> str:

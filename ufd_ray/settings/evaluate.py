@@ -15,6 +15,8 @@ from ufd_ray.settings.searching import SearchSettings
 from ufd_ray.settings.several import Several
 from ufd_ray.settings.sweeping import SweepSettings
 
+_OUR_TITLES = ("probe", "margin")
+
 
 class EvaluateSettings(ReviewSettings, SweepSettings, SearchSettings, ImageSettings):
     """Judge a probe, a bank's neighbours, or both, on labelled test sets.
@@ -87,6 +89,9 @@ class EvaluateSettings(ReviewSettings, SweepSettings, SearchSettings, ImageSetti
     @field_validator("compare_baseline")
     @classmethod
     def _each_name_once_of_baselines(cls, given: list[str]) -> list[str]:
+        for name in places_by_name(given):
+            if name in _OUR_TITLES:
+                raise ValueError(f"tables call a detector of ours {name}; give another name")
         return each_name_once(given, "two baselines are called {}; give each its own name")
 
     @model_validator(mode="after")

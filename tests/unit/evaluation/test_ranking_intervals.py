@@ -75,6 +75,15 @@ def test_where_no_real_image_may_be_flagged_nothing_is_said() -> None:
     assert found.roc_auc.low > 0.9
 
 
+def test_a_perfect_ranking_by_votes_is_worth_its_fewest_images() -> None:
+    # Shares of 1/3, 1/2 and 1/6 add up to a little less than 1.
+    scores = np.repeat([0.0, 1.0, 2.0, 3.0], [2, 3, 1, 600])
+    found = ranking_intervals(np.repeat([0, 1], [6, 600]), scores)
+    for one in (found.roc_auc, found.average_precision):
+        assert (one.estimate, one.high) == (1.0, 1.0)
+        assert one.low == pytest.approx(0.025 ** (1 / 6), abs=0.001)
+
+
 def test_one_image_of_a_class_says_nothing() -> None:
     found = ranking_intervals(np.array([0, 0, 1]), np.arange(3.0), max_fprs=(0.5,))
     whole = Interval(1.0, 0.0, 1.0)

@@ -42,6 +42,7 @@ def paper_tables(rows: Sequence[Row], detectors: Sequence[str]) -> list[Folded]:
         _comparison(_OF_TABLES[title], found)
         for title, found in all_compared(rows, detectors).items()
     ]
+    tables = [table for table in tables if table.rows]
     return [Folded("Tables 2 and 3", (_HOW_TO_READ,), tables)] if tables else []
 
 
@@ -84,6 +85,7 @@ def _sweep(sweep: Sweep) -> Folded:
         )
         for metric, metric_words in _METRICS.items()
     ]
+    tables = [table for table in tables if table.rows]
     drawings = [f"figures/sweep-{sweep.name}{end}" for end in ("", "-accuracy")]
     return Folded(kind.title, words, tables, drawings)
 

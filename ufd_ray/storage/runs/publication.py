@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -30,7 +33,7 @@ from ufd_ray.storage.uris import join_uri, parse_uri
 _NUM_NAMED = 5
 _NUM_READERS = 16
 _AT_ONCE = 256
-"""Parts whose rows are in memory at a time."""
+"""Parts whose contents are in memory at a time, to look for duplicates."""
 _CONTENT = ["content_hash", "position", "image_id"]
 
 
@@ -71,6 +74,7 @@ class Parts:
     """
 
     def __init__(self, folder: str, manifest: str, options: StorageOptions) -> None:
+        self._folder = folder
         with _told_in_one_line(folder):
             self._dataset = _open(folder, options)
         with _told_in_one_line(manifest):
@@ -78,7 +82,7 @@ class Parts:
         self._fragments = list(self._dataset.get_fragments())
         with _told_in_one_line(folder):
             found = _read(self._fragments, columns=["position"])
-        self._positions = [rows["position"].to_numpy() for rows in found]
+        self._positions = [np.asarray(rows["position"].to_numpy(), np.int64) for rows in found]
 
     @property
     def further(self) -> list[Any]:
@@ -111,20 +115,35 @@ class Parts:
 
         Returns:
             `pa.Table` with `content_hash` and `first_id`.
+
+        Raises:
+            StorageError: a part cannot be read any more.
         """
+        failed: list[StorageError] = []
         with open_scratch() as scratch:
             schema = pa.schema([self._dataset.schema.field(name) for name in _CONTENT])
-            rows = pa.RecordBatchReader.from_batches(schema, self._contents(schema))
+            rows = pa.RecordBatchReader.from_batches(schema, self._contents(schema, failed))
             scratch.database.register("parts", rows)
-            return scratch.database.sql(
-                "SELECT content_hash, arg_min(image_id, position) AS first_id FROM parts"
-                " WHERE content_hash IS NOT NULL GROUP BY content_hash HAVING count(*) > 1"
-            ).to_arrow_table()
+            try:
+                return scratch.database.sql(
+                    "SELECT content_hash, arg_min(image_id, position) AS first_id FROM parts"
+                    " WHERE content_hash IS NOT NULL GROUP BY content_hash HAVING count(*) > 1"
+                ).to_arrow_table()
+            except duckdb.Error:
+                if failed:  # DuckDB makes a text of what its rows raise
+                    raise failed[0] from None
+                raise
 
-    def _contents(self, schema: Any) -> Iterator[Any]:
+    def _contents(self, schema: Any, failed: list[StorageError]) -> Iterator[Any]:
         for start in range(0, len(self._fragments), _AT_ONCE):
             few = self._fragments[start : start + _AT_ONCE]
-            for rows in _read(few, columns=_CONTENT, schema=self._dataset.schema):
+            try:
+                with _told_in_one_line(self._folder):
+                    found = _read(few, columns=_CONTENT, schema=self._dataset.schema)
+            except StorageError as error:
+                failed.append(error)
+                raise
+            for rows in found:
                 yield from rows.cast(schema).to_batches()
 
     def ranges(self, num_images: int, rows_per_file: int) -> Iterator[Any]:
@@ -135,18 +154,19 @@ class Parts:
 
         Raises:
             AccountsError: a row bears the id of another image than the manifest has there.
+            StorageError: a part cannot be read any more.
         """
-        for start in range(0, max(num_images, 1), rows_per_file):
-            end = start + rows_per_file
+        of_file: defaultdict[int, list[Any]] = defaultdict(list)
+        for fragment, positions in zip(self._fragments, self._positions, strict=True):
+            for number in np.unique(positions // rows_per_file).tolist():
+                of_file[number].append(fragment)
+        schema = self._dataset.schema
+        for number in range(max(1, math.ceil(num_images / rows_per_file))):
+            start = number * rows_per_file
             place = pc.field("position")
-            wanted = (place >= start) & (place < end)
-            fragments = [
-                fragment
-                for fragment, its in zip(self._fragments, self._positions, strict=True)
-                if ((its >= start) & (its < end)).any()
-            ]
-            schema = self._dataset.schema
-            found = _read(fragments, schema=schema, filter=wanted)
+            wanted = (place >= start) & (place < start + rows_per_file)
+            with _told_in_one_line(self._folder):
+                found = _read(of_file[number], schema=schema, filter=wanted)
             rows = pa.concat_tables([schema.empty_table(), *found]).sort_by("position")
             self._check_ids(rows, wanted)
             yield rows

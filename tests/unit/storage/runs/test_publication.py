@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ufd_ray.errors import AccountsError, StorageError
 from ufd_ray.storage import Parts, PublishedFile, StorageOptions, check_files, write_table
+from ufd_ray.storage.runs import publication
 
 OPTIONS = StorageOptions()
 
@@ -135,6 +136,16 @@ def test_a_damaged_part_is_said(tmp_path: Path) -> None:
         parts(tmp_path, rows([0, 1, 2]))
 
 
+def test_a_part_that_is_damaged_after_it_was_counted_is_said(tmp_path: Path) -> None:
+    found = parts(tmp_path, rows([0, 1]), rows([2]))
+    found.check_accounts(3)
+    (tmp_path / "1.parquet").write_bytes(b"PAR1")
+    with pytest.raises(StorageError, match=f"{tmp_path} cannot be read"):
+        found.first_with_same_content()
+    with pytest.raises(StorageError, match=f"{tmp_path} cannot be read"):
+        list(found.ranges(3, 2))
+
+
 def test_what_is_carried_through_is_what_the_manifest_has_more(tmp_path: Path) -> None:
     assert parts(tmp_path, rows([])).further == [pa.field("batch", pa.int64())]
 
@@ -145,7 +156,11 @@ def test_a_range_of_no_rows_has_the_columns(tmp_path: Path) -> None:
     assert only.column_names == ["position", "image_id", "content_hash"]
 
 
-def test_the_first_with_the_same_bytes_is_first_in_the_manifest(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [1, 256])
+def test_the_first_with_the_same_bytes_is_first_in_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(publication, "_AT_ONCE", at_once)
     found = parts(
         tmp_path,
         rows([5, 3, 0], ["x", "x", "y"]),
