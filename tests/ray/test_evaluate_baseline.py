@@ -63,7 +63,9 @@ def test_a_baseline_is_judged_beside_our_detectors(
     figures = {file["name"] for file in document["files"] if file["name"].startswith("figures/")}
     names = ("baselines", "t-sne", "t-sne-baseline_small")
     assert figures == {f"figures/{name}.{kind}" for name in names for kind in ("svg", "png")}
-    assert len(document["fingerprint"]["compared_baselines"]["small"]) == 64
+    content = document["fingerprint"]["compared_baselines"]["small"]
+    assert len(content["sha256"]) == 64
+    assert (content["thresholds"]["tuned"], content["seen"]) == (0.25, ["set"])
     metrics = pq.read_table(out / "metrics.parquet").to_pylist()
     found = {one["metric"]: one["value"] for one in metrics if one["detector"] == "baseline_small"}
     labels = np.array([row["label"] for row in rows])

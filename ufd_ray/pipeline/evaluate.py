@@ -55,7 +55,7 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
     fingerprint = settings.fingerprint() | detectors.contents()
     fingerprint["probe_thresholds"] = probe.thresholds if probe else None
     fingerprint["compared_banks"] = {one.name: one.bank.content for one in others} or None
-    fingerprint["compared_baselines"] = {one.name: one.info.sha256 for one in compared} or None
+    fingerprint["compared_baselines"] = {one.name: one.content for one in compared} or None
     earlier = outcome_of_earlier(settings.output, DOCUMENT, fingerprint, "an evaluation", storage)
     if earlier is not None:
         print(f"this evaluation has been made already: {settings.output}")

@@ -78,7 +78,9 @@ def train_baseline(settings: TrainBaselineSettings) -> Outcome:
 
 
 def choose_baseline(settings: TrainBaselineSettings) -> Baseline:
-    """The baseline that a job's settings ask for; by another recipe, it is not the published one.
+    """The baseline that a job's settings ask for.
+
+    By another recipe, or from other weights, it is not the published one.
 
     Raises:
         SettingsError: there is none like that, or its batches cannot be halves of both classes.
@@ -96,8 +98,9 @@ def choose_baseline(settings: TrainBaselineSettings) -> Baseline:
             f"--batch-size {recipe.batch_size}: half of each batch of {baseline.name} is real; give"
             " an even number"
         )
-    if recipe != published:
-        baseline.recipe, baseline.is_published = recipe, False
+    baseline.recipe = recipe
+    if recipe != published or settings.weights not in (None, baseline.weights):
+        baseline.is_published = False
     return baseline
 
 

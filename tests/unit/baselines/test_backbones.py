@@ -42,7 +42,7 @@ def test_sizes() -> None:
     # 24 blocks of width 1024; patches, positions, class token; two norms; the projection.
     block = 4 * 1024 * 1025 + (1024 + 1) * 4096 + (4096 + 1) * 1024 + 4 * 1024
     around = 3 * 14**2 * 1024 + 257 * 1024 + 1024 + 4 * 1024 + 1024 * 768
-    assert num_parameters(clip) == 24 * block + around + 769
+    assert num_parameters(clip) == 24 * block + around + 769 == 303_966_977
 
 
 def test_a_network_starts_from_an_encoders_weights() -> None:

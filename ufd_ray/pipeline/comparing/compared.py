@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ufd_ray.baselines import Baseline, baseline_named
 from ufd_ray.errors import SettingsError
@@ -28,43 +28,41 @@ class Compared:
         name: as it was given.
         info: what `baseline.json` says.
         baseline: which it is.
+        seen: the sources that it was trained on, by the names that test sets of them have: what
+            their manifest said; where it said nothing, the names of the folders they lay in.
     """
 
     name: str
     info: BaselineInfo
     baseline: Baseline
+    seen: tuple[str, ...]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What of it decides an evaluation, wherever it lies; ready for JSON."""
+        described = {name: said for name, said in self.info.describe().items() if name != "uri"}
+        return described | {"thresholds": dict(self.info.thresholds), "seen": list(self.seen)}
 
     @property
     def column(self) -> ScoreColumn:
         """Its scores, and where it draws the line."""
         thresholds = self.info.thresholds
-        default = thresholds["default"]
-        return ScoreColumn(
-            f"{BASELINE_COLUMN}{self.name}",
-            0.5 if default is None else default,
-            thresholds.get("tuned"),
-        )
+        # Whoever read them has seen to it that this one is there.
+        default = cast(float, thresholds["default"])
+        return ScoreColumn(f"{BASELINE_COLUMN}{self.name}", default, thresholds["tuned"])
 
     @property
     def features_column(self) -> str:
         """The column of its features, in the rows of an evaluation that draws them."""
         return f"{_FEATURES_COLUMN}{self.name}"
 
-    @property
-    def seen(self) -> tuple[str, ...]:
-        """The sources that it was trained on, by the names that test sets of them have.
-
-        What their manifest said; where it said nothing, the names of the folders they lay in.
-        """
-        named = map(key_of, self.info.sources) if self.info.sources else None
-        return tuple(dict.fromkeys(named or map(name_of_input, self.info.inputs)))
-
 
 def read_compared(settings: EvaluateSettings, storage: StorageOptions) -> tuple[Compared, ...]:
     """Read what the baselines say of themselves, in the order given.
 
     Raises:
-        SettingsError: one is not there, or of a kind that this release does not know.
+        SettingsError: one is not there, of a kind that this release does not know, or trained on
+            what is no path or URI.
     """
     found = []
     for name, uri in settings.compared_baselines.items():
@@ -72,10 +70,16 @@ def read_compared(settings: EvaluateSettings, storage: StorageOptions) -> tuple[
         info = read_baseline_info(uri, given, storage)
         try:
             baseline = baseline_named(info.name, info.arch, info.options)
+            seen = _seen(info)
         except SettingsError as error:
             raise SettingsError(f"{given}: {error}") from error
-        found.append(Compared(name, info, baseline))
+        found.append(Compared(name, info, baseline, seen))
     return tuple(found)
+
+
+def _seen(info: BaselineInfo) -> tuple[str, ...]:
+    named = map(key_of, info.sources) if info.sources else map(name_of_input, info.inputs)
+    return tuple(dict.fromkeys(named))
 
 
 def section_of(compared: Sequence[Compared]) -> list[str]:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ufd_ray.baselines import load_network
+from ufd_ray.errors import UfdError
 from ufd_ray.pipeline.comparing.compared import Compared
 from ufd_ray.pipeline.reporting.thumbnails import Looking
 from ufd_ray.report import Picture, draw_heat
@@ -20,17 +21,21 @@ def heat_by(
 ) -> Callable[[Sequence[Known]], list[Picture]]:
     """A function from images to their maps, as `show_mistakes` takes it; in this process.
 
+    Where the network cannot be read, each map says why there is none: a page fails no run.
+
     Args:
         one: a baseline that has heat.
         looking: reads the images.
         storage: how its network is reached.
-
-    Raises:
-        UfdError: that cannot be read.
     """
     baseline = one.baseline
-    with network_file(one.info, storage) as file:
-        network = load_network(baseline, file)
+    try:
+        with network_file(one.info, storage) as file:
+            network = load_network(baseline, file)
+    except UfdError as error:
+        print(f"warning: baseline {one.name} has no maps on the page: {error}")
+        none = Picture(why_not=f"the network of {one.name} cannot be read")
+        return lambda wanted: [none] * len(wanted)
 
     @torch.inference_mode()
     def draw(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

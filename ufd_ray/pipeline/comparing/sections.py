@@ -30,6 +30,10 @@ def sections_of(
     of_bank = tuple(map(key_of, bank.counts.get("source", {}))) if bank else ()
     seen = {name: of_bank for name in names if name.startswith("nn_")}
     seen |= {one.column.name: one.seen for one in compared}
-    like_table_1 = {one.column.name for one in compared if one.info.name == _OF_TABLE_1}
+    like_table_1 = {
+        one.column.name
+        for one in compared
+        if one.info.name == _OF_TABLE_1 and one.info.is_published
+    }
     sections = [section_of(compared)] if compared else []
     return [*sections, class_lines(rows, names, seen, like_table_1)]

@@ -57,11 +57,12 @@ class Stepping:
 
         Returns:
             Entry of the training curve: `epoch`, `train_loss` (mean, as it went),
-            `validation_loss`, `validation_accuracy` (at 0.5), `num_failed`.
+            `validation_loss`, `validation_accuracy` (at 0.5), `num_images` (wanted, to train and
+            to validate), `num_failed` (of those, that could not be read).
 
         Raises:
-            UfdError: pictures cannot be read on some worker, or the loss is not finite; on all
-                workers alike.
+            UfdError: pictures cannot be read on some worker, none of those that train or of those
+                that validate can, or the loss is not finite; on all workers alike.
         """
         batches, stream = self._course.batches(epoch), self._course.stream(epoch)
         loss, num_images, num_failed = 0.0, 0, 0
@@ -83,11 +84,15 @@ class Stepping:
             loss, num_images = loss + total.loss, num_images + total.num_images
             num_failed += total.num_failed
             tell(number, len(batches), loss / max(1, num_images))
+        if not num_images:
+            raise UfdError(f"none of the images that train could be read in epoch {epoch}")
+        validated = self._validate(stream, epoch)
         return {
             "epoch": epoch,
-            "train_loss": loss / max(1, num_images),
-            **self._validate(stream),
-            "num_failed": num_failed,
+            "train_loss": loss / num_images,
+            **validated,
+            "num_images": num_images + num_failed + validated["num_images"],
+            "num_failed": num_failed + validated["num_failed"],
         }
 
     def _outputs(self, pictures: Pictures) -> Iterator[tuple[Tensor, Tensor]]:
@@ -104,12 +109,12 @@ class Stepping:
             yield outputs, labels
 
     @torch.no_grad()
-    def _validate(self, stream: Stream) -> dict[str, float]:
+    def _validate(self, stream: Stream, epoch: int) -> dict[str, float]:
         self._network.eval()
         # Of what batches were normalised by, each worker has seen its own share.
         for buffer in self._network.buffers():
             torch.distributed.broadcast(buffer, 0)
-        mine = np.zeros(4)
+        mine = np.zeros(5)
         missing = self._course.num_validating
         error: UfdError | None = None
         while missing and error is None:
@@ -121,14 +126,17 @@ class Stepping:
                 mine[0] += float(losses.double().sum())
                 mine[1] += int((called_fake == (labels == FAKE)).sum())
             mine[2] += len(pictures)
-        mine[3] = error is not None
-        loss, num_right, num_images, num_broken = sum_over_workers(mine).tolist()
+            mine[3] += pictures.num_failed
+        mine[4] = error is not None
+        loss, num_right, num_images, num_failed, num_broken = sum_over_workers(mine).tolist()
         _raise_any(round(num_broken), error)
         if not num_images:
-            raise UfdError("none of the images that validate could be read")
+            raise UfdError(f"none of the images that validate could be read in epoch {epoch}")
         return {
             "validation_loss": loss / num_images,
             "validation_accuracy": num_right / num_images,
+            "num_images": round(num_images + num_failed),
+            "num_failed": round(num_failed),
         }
 
 

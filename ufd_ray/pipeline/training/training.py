@@ -58,9 +58,11 @@ def train(
         device=device,
     )
     num_workers = choose_workers(settings.num_workers, device, cluster)
-    if settings.num_workers is not None and num_workers < settings.num_workers:
-        there = f"{cluster.num_gpus} GPUs" if num_gpus else f"{cluster.num_cpus} CPUs"
-        print(f"{num_workers} workers instead of {settings.num_workers}: there are {there}")
+    wanted = settings.num_workers or (cluster.num_gpus if num_gpus else 1)
+    if num_workers < wanted:
+        gpus = f"{cluster.num_gpus} GPUs and " if num_gpus else ""
+        there = f"{gpus}{cluster.num_cpus} CPUs"
+        print(f"{num_workers} workers instead of {wanted}: there are {there}")
     place = parse_uri(settings.output)
     last_word = start_last_word()
     task = Task(
@@ -100,12 +102,12 @@ def choose_workers(asked: int | None, device: Device, cluster: Cluster) -> int:
     Args:
         asked: at most so many; None: one a GPU, or one a machine.
         device: on which they compute.
-        cluster: as it is; on CPUs, one of them is left to reading.
+        cluster: as it is; of its CPUs, one is left to reading.
     """
+    there = int((cluster.num_cpus - _READING) / CPUS_OF_A_WORKER)
     if device == "cuda":
-        there = usual = cluster.num_gpus
+        there, usual = min(cluster.num_gpus, there), cluster.num_gpus
     else:
-        there = int((cluster.num_cpus - _READING) / CPUS_OF_A_WORKER)
         usual = cluster.num_nodes
     return max(1, min(usual if asked is None else asked, there))
 

@@ -77,7 +77,8 @@ class Trained:
     Attributes:
         network: what `baseline.json` says of its file.
         judged: the validation images as it sees them, by the test recipe.
-        curve: the training curve: also `num_failed`, images of an epoch that could not be read.
+        curve: the training curve: also `num_images` of an epoch, and `num_failed`, those of them
+            that could not be read.
         resumed_at: as in `FitState`.
     """
 

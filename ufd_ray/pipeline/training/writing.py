@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -77,8 +78,8 @@ def publish(
     picture = draw_curve(trained.curve, title=f"{baseline.name}, {baseline.arch}")
     write_object(join_uri(output, "curve.png"), picture, storage)
     counts = surveyed.counts
-    over = counts["failed"] / counts["images"] > settings.max_error_rate
-    outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
+    exceeded = lines_of_failed(counts, trained.curve, settings.max_error_rate)
+    outcome = Outcome.PUBLISHED_WITH_ERRORS if exceeded else Outcome.PUBLISHED
     thresholds, validation = settle(trained.judged, settings.seed)
     document = {
         "outcome": outcome.word,
@@ -109,7 +110,7 @@ def publish(
         "fingerprint": origin.fingerprint,
     }
     write_document(output, BASELINE, document, storage)
-    print(*lines_of(document, settings.max_error_rate if over else None), sep="\n")
+    print(*lines_of(document), *exceeded, sep="\n")
     print(f"baseline: {output}")
     return outcome
 
@@ -139,13 +140,8 @@ def settle(judged: Judged, seed: int) -> tuple[dict[str, float | None], dict[str
     return thresholds, {"num_real": num_real, "num_fake": num_fake, **figures}
 
 
-def lines_of(document: dict[str, Any], exceeded: float | None) -> list[str]:
-    """What is said at the end.
-
-    Args:
-        document: of `baseline.json`.
-        exceeded: `--max-error-rate`, where more images failed; None: they did not.
-    """
+def lines_of(document: dict[str, Any]) -> list[str]:
+    """What is said at the end of what `baseline.json` says."""
     counts, curve, found = (document[name] for name in ("counts", "training_curve", "validation"))
     num_train, num_val = (sum(counts[split]["label"].values()) for split in ("train", "val"))
     lines = [f"trained on {num_train:,} images in {len(curve):,} epochs, {num_val:,} validate"]
@@ -159,6 +155,31 @@ def lines_of(document: dict[str, Any], exceeded: float | None) -> list[str]:
     if counts["failed"]:
         codes = ", ".join(f"{n:,} {code}" for code, n in sorted(counts["by_error_code"].items()))
         lines.append(f"{counts['failed']:,} images failed: {codes}; rejects.parquet says why")
-    if exceeded is not None:
-        lines.append(f"that is more than --max-error-rate {exceeded:g} allows: exit status 3")
     return lines
+
+
+def lines_of_failed(
+    counts: dict[str, Any], curve: Sequence[dict[str, float]], allowed: float
+) -> list[str]:
+    """Why the exit status is 3; nothing where it is not.
+
+    Args:
+        counts: of `Surveyed`.
+        curve: one entry at least, with `num_images` and `num_failed`.
+        allowed: `--max-error-rate`.
+    """
+    lines = []
+    if counts["failed"] / counts["images"] > allowed:
+        lines.append(f"that is more than --max-error-rate {allowed:g} allows: exit status 3")
+    worst = max(curve, key=_share_failed)
+    if _share_failed(worst) > allowed:
+        lines.append(
+            f"in epoch {worst['epoch']:.0f}, {worst['num_failed']:,.0f} of"
+            f" {worst['num_images']:,.0f} images could not be read: that is more than"
+            f" --max-error-rate {allowed:g} allows: exit status 3"
+        )
+    return lines
+
+
+def _share_failed(entry: dict[str, float]) -> float:
+    return entry["num_failed"] / entry["num_images"]

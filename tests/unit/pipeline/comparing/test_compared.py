@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from tests.unit.baselines.networks import seeded
 from tests.unit.images.samples import encoded, picture
 from ufd_ray.baselines import baseline_named
 from ufd_ray.errors import SettingsError
+from ufd_ray.evaluation import Row
 from ufd_ray.pipeline.comparing.compared import (
     Compared,
     describe_compared,
@@ -20,6 +24,7 @@ from ufd_ray.pipeline.comparing.compared import (
     section_of,
 )
 from ufd_ray.pipeline.comparing.heat import heat_by
+from ufd_ray.pipeline.comparing.sections import sections_of
 from ufd_ray.pipeline.reporting.thumbnails import Looking
 from ufd_ray.report import Card, Gallery, count_pictures
 from ufd_ray.report.gallery import tell_gallery
@@ -77,8 +82,31 @@ def test_they_are_read_in_the_order_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "patch-xception-block2", "arch": "xception-block1"},
+        {"options": {"scoring": "mean-logits"}},
+        {"is_published": True},
+        {"thresholds": {"default": 0.5, "tuned": 0.25}},
+        {"counts": {"train": {"source": {"ldm_200": 1}}}},
+        {"settings": {"input": ["/data/ldm_200"]}},
+    ],
+)
+def test_what_decides_an_evaluation_is_compared(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """Whatever of it the document says, with the same network; not where it lies."""
+    folders = save(tmp_path / "one"), save(tmp_path / "two"), save(tmp_path / "three", **changes)
+    one, moved, other = read_compared(
+        settings(*(f"{n}={folder}" for n, folder in enumerate(folders))), HERE
+    )
+    assert one.content == moved.content == json.loads(json.dumps(one.content))
+    assert one.content["sha256"] == other.content["sha256"]
+    assert one.content != other.content
+
+
+@pytest.mark.parametrize(
     ("changes", "complaint"),
     [
+        ({"settings": {"input": ["ftp://host/progan"]}}, "'ftp://host/progan'"),
         ({"name": "nobody"}, "'nobody' is no baseline"),
         ({"arch": "resnet9"}, "is no architecture"),
     ],
@@ -116,3 +144,30 @@ def test_its_map_is_drawn_of_images_that_can_be_read(compared: Compared, tmp_pat
     page = "".join(tell_gallery(gallery))
     assert page.count("<img ") == 2
     assert 'alt="where it looks generated: yellow"' in page
+
+
+def test_without_its_network_each_map_says_why(
+    compared: Compared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one" / "baseline.safetensors").unlink()
+    with Looking(settings("a=/b"), HERE) as looking:
+        shown = heat_by(compared, looking, HERE)([Known("/one.png"), Known("/two.png")])
+    assert [(one.jpeg, one.why_not) for one in shown] == [
+        (None, "the network of a cannot be read")
+    ] * 2
+    told = capsys.readouterr().out
+    assert told.startswith("warning: baseline a has no maps on the page: ")
+    assert told.endswith("there is no such file\n")
+
+
+@pytest.mark.parametrize("is_published", [True, False])
+def test_the_papers_figures_stand_under_the_published_one(
+    compared: Compared, is_published: bool
+) -> None:
+    info = replace(compared.info, name="resnet50-blur-jpeg-0.5", is_published=is_published)
+    one = replace(compared, info=info)
+    judged: Any = SimpleNamespace(compared=(one,), detectors=SimpleNamespace(bank=None))
+    metrics = ("accuracy", "accuracy_real", "accuracy_fake")
+    rows = [Row("guided", one.column.name, name, 0.75, None, None, 9, 9) for name in metrics]
+    _, by_class = sections_of(judged, rows, [one.column])
+    assert ("the paper's trained network" in "".join(by_class)) == is_published

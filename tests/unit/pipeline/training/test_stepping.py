@@ -149,7 +149,8 @@ def test_any_number_of_workers_comes_to_the_same(
 ) -> None:
     """The last batch has two images: of five workers, three have none of it."""
     ((curve, network),) = train(monkeypatch, 1, missing)
-    assert [entry["num_failed"] for entry in curve] == [len(missing - {NUM_TRAIN + 1})] * 2
+    assert [entry["num_failed"] for entry in curve] == [len(missing)] * 2
+    assert [entry["num_images"] for entry in curve] == [NUM_TRAIN + NUM_VAL] * 2
     assert curve[0]["train_loss"] != curve[1]["train_loss"]
     for own_curve, own_network in train(monkeypatch, num_workers, missing):
         for mine, alone in zip(own_curve, curve, strict=True):
@@ -176,3 +177,14 @@ def test_a_loss_that_is_not_finite_ends_all(monkeypatch: pytest.MonkeyPatch) -> 
 
     for error in train(monkeypatch, 2, set(), network=broken):
         assert "the loss is not a finite number in epoch 1, batch 1" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("missing", "does"),
+    [(range(NUM_TRAIN), "train"), (range(NUM_TRAIN, NUM_TRAIN + NUM_VAL), "validate")],
+)
+def test_an_epoch_without_images_ends_all(
+    monkeypatch: pytest.MonkeyPatch, missing: range, does: str
+) -> None:
+    said = f"none of the images that {does} could be read in epoch 1"
+    assert [str(error) for error in train(monkeypatch, 2, {*missing})] == [said] * 2

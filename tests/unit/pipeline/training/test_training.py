@@ -16,7 +16,7 @@ from ufd_ray.pipeline.training.judging import Judged
 from ufd_ray.pipeline.training.pictures import NUMBER, PURPOSE, Wanted
 from ufd_ray.pipeline.training.survey import require_both_classes, sum_up
 from ufd_ray.pipeline.training.training import choose_workers, uses_bf16
-from ufd_ray.pipeline.training.writing import settle
+from ufd_ray.pipeline.training.writing import lines_of_failed, settle
 from ufd_ray.schema import IMAGE, OFFSET, STATUS
 from ufd_ray.settings import TrainBaselineSettings
 
@@ -38,6 +38,9 @@ def settings(**given: Any) -> TrainBaselineSettings:
         (None, "cuda", Cluster((16,), num_gpus=4), 4),
         (2, "cuda", Cluster((16,), num_gpus=4), 2),
         (9, "cuda", Cluster((16,), num_gpus=4), 4),
+        (None, "cuda", Cluster((2,), num_gpus=4), 2),
+        (9, "cuda", Cluster((1, 1), num_gpus=4), 2),
+        (None, "cuda", Cluster((1,), num_gpus=4), 1),
     ],
 )
 def test_how_many_workers(asked: int | None, device: Any, cluster: Cluster, num: int) -> None:
@@ -58,6 +61,9 @@ def test_another_recipe_is_not_the_published_one() -> None:
     assert (changed.recipe.max_epochs, changed.recipe.learning_rate) == (3, 0.1)
     assert changed.recipe.batch_size == 8
     assert choose_baseline(settings(batch_size=64)).is_published, "it says the same"
+    for weights, is_published in (("IMAGENET1K_V1", True), ("random:1", False), ("/w.pt", False)):
+        started = choose_baseline(settings(baseline="spectrum", weights=weights))
+        assert started.is_published == is_published
     with pytest.raises(SettingsError, match="--batch-size 9: half of each batch"):
         choose_baseline(settings(baseline="patch-resnet50-layer1", batch_size=9))
 
@@ -143,3 +149,19 @@ def test_the_threshold_is_tuned_on_what_validates() -> None:
         {"default": 0.5, "tuned": None},
         None,
     )
+
+
+def test_too_many_failed_images_are_told_of_survey_and_worst_epoch() -> None:
+    curve = [
+        {"epoch": number, "num_images": 20, "num_failed": failed}
+        for number, failed in ((1, 2), (2, 4), (3, 0))
+    ]
+    counts = {"images": 40, "failed": 4}
+    assert lines_of_failed(counts, curve, 0.2) == []
+    (of_epoch,) = lines_of_failed(counts, curve, 0.15)
+    assert of_epoch.startswith("in epoch 2, 4 of 20 images could not be read: ")
+    assert of_epoch.endswith("more than --max-error-rate 0.15 allows: exit status 3")
+    assert lines_of_failed(counts, curve, 0.05) == [
+        "that is more than --max-error-rate 0.05 allows: exit status 3",
+        of_epoch.replace("0.15", "0.05"),
+    ]
