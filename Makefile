@@ -40,14 +40,14 @@ demo: $(STAMP) ## Score a small set of images from end to end, offline
 test: $(STAMP) ## Run the tests, all but the slow ones
 	@$(MAKE) --no-print-directory -j2 test-that-wait test-that-compute
 
-# Side by side: the ones wait for Ray, servers and processes most of the time. What the others say
-# comes in one piece when they are through.
+# Side by side: the ones wait for Ray, servers and processes most of the time, and take longer. So
+# the others, whose words come in one piece at the end, stand back, as Ray's workers do (nice 15).
 test-that-wait: $(STAMP)
 	$(PYTEST) $(addprefix tests/,$(WAITING))
 
 test-that-compute: $(STAMP)
 	@said=$$(mktemp) && trap 'rm -f "$$said"' EXIT; \
-	    $(PYTEST) -p no:cacheprovider $(addprefix --ignore=tests/,$(WAITING)) >"$$said" 2>&1; \
+	    nice -n 10 $(PYTEST) -p no:cacheprovider $(addprefix --ignore=tests/,$(WAITING)) >"$$said" 2>&1; \
 	    status=$$?; cat "$$said"; exit $$status
 
 test-unit: $(STAMP) ## Run the tests that need neither Ray nor a server
