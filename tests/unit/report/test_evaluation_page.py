@@ -152,6 +152,13 @@ def test_what_is_more_of_detectors_and_sets_stands_in_rows(
     assert len(set(captions)) == len(captions)
 
 
+@pytest.mark.parametrize("other", ["nn_margin", "baseline_b"])
+def test_neighbours_are_told_of_where_there_are_some(other: str) -> None:
+    document, metrics = of_sets(3, ("probe_score", other))
+    made = render_evaluation(document, metrics, [])
+    assert ("nearest neighbours" in made) == (other == "nn_margin")
+
+
 def test_many_warnings_leave_room_for_figures() -> None:
     told = [f"warning: number {number}" for number in range(5)]
     made = render_evaluation(DOCUMENT, METRICS, told)

@@ -40,6 +40,13 @@ def test_a_cell_that_the_paper_does_not_give_is_left_empty() -> None:
     assert found["DALL-E"][0] == "97.15 (-7.15)"
 
 
+def test_a_table_without_a_figure_of_the_paper_is_left_out() -> None:
+    (folded,) = paper_tables(rows("cyclegan"), DETECTORS)
+    (accuracy,) = folded.tables  # its average precisions are not known
+    assert accuracy.caption == "Accuracy (Table 3), per cent"
+    assert accuracy.rows
+
+
 def test_of_other_sets_the_paper_says_nothing() -> None:
     assert paper_tables(rows("mine"), DETECTORS) == []
 
