@@ -92,12 +92,11 @@ def _calibrate_probe(
     if judged.num_left_out:
         print(f"{judged.num_left_out:,} images left out: the probe was fitted on them")
     _require_both_classes(judged, on, settings)
-    default = probe.thresholds["default"]
     settled = settle(
         judged.values,
         scores_of(judged.values),
         judged.labels,
-        default=0.5 if default is None else default,
+        default=probe.default_threshold,
         settings=settings,
         of=settings.split,
     )

@@ -18,7 +18,7 @@ from ufd_ray.pipeline.training.starting import check_start, starting_spec
 from ufd_ray.pipeline.training.survey import survey_images
 from ufd_ray.pipeline.training.training import train, uses_bf16
 from ufd_ray.pipeline.training.writing import Origin, publish
-from ufd_ray.pipeline.waiting import wait_for_machine
+from ufd_ray.pipeline.waiting import stay_through_losses, wait_for_machine
 from ufd_ray.settings import Device, TrainBaselineSettings
 from ufd_ray.storage import (
     BASELINE,
@@ -55,8 +55,10 @@ def train_baseline(settings: TrainBaselineSettings) -> Outcome:
         cluster = join_cluster()
         device = _choose_device(settings, cluster)
         print(f"baseline {_in_words(baseline, spec)}")
+        stay_through_losses(settings.wait_for_gpus_s)
+        wait_for_machine(cluster, settings.wait_for_gpus_s, num_cpus=LIGHT)
         if spec is not None:
-            _try_start(settings, baseline, spec, cluster, storage)
+            _try_start(settings, baseline, spec, storage)
         # Below the output and under a name of its own: what was killed is never picked up.
         scratch = join_uri(settings.output, f"training-{new_run_id()}")
         manifest, parts = join_uri(scratch, "manifest"), join_uri(scratch, "parts")
@@ -129,10 +131,8 @@ def _try_start(
     settings: TrainBaselineSettings,
     baseline: Baseline,
     spec: EncoderSpec,
-    cluster: Cluster,
     storage: StorageOptions,
 ) -> None:
     """See on a worker that the weights can be had and fit, before images are listed."""
-    wait_for_machine(cluster, settings.wait_for_gpus_s, num_cpus=LIGHT)
     check = ray.remote(num_cpus=LIGHT)(check_start)
     ray.get(check.remote(baseline, spec, settings.seed, storage))

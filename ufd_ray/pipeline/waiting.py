@@ -36,15 +36,23 @@ def find_place(
         SettingsError: nothing like that is here, and nothing can join.
         ClusterError: none came in time, or its device cannot be used.
     """
-    context = ray.data.DataContext.get_current()
-    context.execution_no_progress_timeout_s = max(
-        settings.wait_for_gpus_s, context.execution_no_progress_timeout_s
-    )
+    stay_through_losses(settings.wait_for_gpus_s)
     gpus = gpus_of_an_encoder(settings, device, search)
     cluster = wait_for_machine(
         cluster, settings.wait_for_gpus_s, num_cpus=LIGHT, num_gpus=gpus, device=device
     )
     return place(settings, device, cluster, search)
+
+
+def stay_through_losses(timeout_s: float) -> None:
+    """Give flows that lose all their machines that long for others to come.
+
+    Args:
+        timeout_s: in seconds; Ray Data's own patience where that is longer.
+    """
+    context = ray.data.DataContext.get_current()
+    own = context.execution_no_progress_timeout_s
+    context.execution_no_progress_timeout_s = max(timeout_s, own)
 
 
 def wait_for_machine(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,11 @@ class ProbeFiles:
     thresholds: dict[str, float | None] = field(default_factory=lambda: {"default": 0.5})
     calibration: dict[str, Any] | None = None
     details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def default_threshold(self) -> float:
+        """The threshold that every probe has."""
+        return cast(float, self.thresholds["default"])
 
     @property
     def content(self) -> str:

@@ -59,9 +59,8 @@ def score_columns(detectors: Detectors, ks: Sequence[int]) -> list[ScoreColumn]:
     """
     columns = []
     if (probe := detectors.probe) is not None:
-        own = probe.thresholds["default"]
-        default = 0.5 if own is None else own
-        columns.append(ScoreColumn("probe_score", default, probe.thresholds.get("tuned")))
+        tuned = probe.thresholds.get("tuned")
+        columns.append(ScoreColumn("probe_score", probe.default_threshold, tuned))
     if detectors.bank is not None:
         found = detectors.neighbors
         tuned = found.thresholds.get("tuned") if found else None

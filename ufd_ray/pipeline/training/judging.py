@@ -30,10 +30,17 @@ class Judged:
     Attributes:
         labels: (n,) int8, 0 real, 1 fake.
         scores: (n,) float32, P(generated).
+        num_failed: further ones that could not be read this time.
     """
 
     labels: NDArray[np.int8]
     scores: NDArray[np.float32]
+    num_failed: int = 0
+
+    @property
+    def num_images(self) -> int:
+        """All that were wanted."""
+        return len(self.labels) + self.num_failed
 
 
 @torch.inference_mode()
@@ -81,12 +88,13 @@ class Judging:
             UfdError: pictures cannot be read, or it says nothing finite; on all workers alike.
         """
         self._network.eval()
-        places = share_of(places_of(ray.get(self._images), VAL), rank, world_size)
-        found, said, own = agreed(lambda: self._mine(places))
+        wanted = places_of(ray.get(self._images), VAL)
+        found, said, own = agreed(lambda: self._mine(share_of(wanted, rank, world_size)))
         labels, scores = in_order(own, found), in_order(own, said)
         if not np.isfinite(scores).all():
             raise UfdError("the trained network gives scores that are not finite numbers")
-        return Judged(labels.astype(np.int8), scores.astype(np.float32))
+        num_failed = len(wanted) - len(labels)
+        return Judged(labels.astype(np.int8), scores.astype(np.float32), num_failed)
 
     def _mine(
         self, places: NDArray[np.int64]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
@@ -78,7 +77,7 @@ def publish(
     picture = draw_curve(trained.curve, title=f"{baseline.name}, {baseline.arch}")
     write_object(join_uri(output, "curve.png"), picture, storage)
     counts = surveyed.counts
-    exceeded = lines_of_failed(counts, trained.curve, settings.max_error_rate)
+    exceeded = lines_of_failed(counts, trained, settings.max_error_rate)
     outcome = Outcome.PUBLISHED_WITH_ERRORS if exceeded else Outcome.PUBLISHED
     thresholds, validation = settle(trained.judged, settings.seed)
     document = {
@@ -102,6 +101,7 @@ def publish(
         "training_curve": trained.curve,
         "training_resumed_at": trained.resumed_at,
         "validation": validation,
+        "num_failed_in_validation": trained.judged.num_failed,
         "thresholds": thresholds,
         "network": trained.network,
         "rejects": rejects.to_dict(),
@@ -150,7 +150,8 @@ def lines_of(document: dict[str, Any]) -> list[str]:
             f"on validation images: AP {100 * found['average_precision']:.2f}, accuracy at 0.5"
             f" {100 * found['accuracy']:.2f}"
         )
-    if lost := int(sum(entry["num_failed"] for entry in curve)):
+    lost = int(sum(entry["num_failed"] for entry in curve)) + document["num_failed_in_validation"]
+    if lost:
         lines.append(f"warning: {lost:,} times an image could not be read during training")
     if counts["failed"]:
         codes = ", ".join(f"{n:,} {code}" for code, n in sorted(counts["by_error_code"].items()))
@@ -158,28 +159,26 @@ def lines_of(document: dict[str, Any]) -> list[str]:
     return lines
 
 
-def lines_of_failed(
-    counts: dict[str, Any], curve: Sequence[dict[str, float]], allowed: float
-) -> list[str]:
+def lines_of_failed(counts: dict[str, Any], trained: Trained, allowed: float) -> list[str]:
     """Why the exit status is 3; nothing where it is not.
 
     Args:
         counts: of `Surveyed`.
-        curve: one entry at least, with `num_images` and `num_failed`.
+        trained: with an epoch at least.
         allowed: `--max-error-rate`.
     """
     lines = []
     if counts["failed"] / counts["images"] > allowed:
         lines.append(f"that is more than --max-error-rate {allowed:g} allows: exit status 3")
-    worst = max(curve, key=_share_failed)
-    if _share_failed(worst) > allowed:
-        lines.append(
-            f"in epoch {worst['epoch']:.0f}, {worst['num_failed']:,.0f} of"
-            f" {worst['num_images']:,.0f} images could not be read: that is more than"
-            f" --max-error-rate {allowed:g} allows: exit status 3"
-        )
+    worst = max(trained.curve, key=lambda entry: entry["num_failed"] / entry["num_images"])
+    judged = trained.judged
+    for when, num_failed, num_images in (
+        (f"in epoch {worst['epoch']:.0f}", worst["num_failed"], worst["num_images"]),
+        ("when the network was judged", judged.num_failed, judged.num_images),
+    ):
+        if num_failed / num_images > allowed:
+            lines.append(
+                f"{when}, {num_failed:,.0f} of {num_images:,.0f} images could not be read: that is"
+                f" more than --max-error-rate {allowed:g} allows: exit status 3"
+            )
     return lines
-
-
-def _share_failed(entry: dict[str, float]) -> float:
-    return entry["num_failed"] / entry["num_images"]

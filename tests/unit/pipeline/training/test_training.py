@@ -16,6 +16,7 @@ from ufd_ray.pipeline.training.judging import Judged
 from ufd_ray.pipeline.training.pictures import NUMBER, PURPOSE, Wanted
 from ufd_ray.pipeline.training.survey import require_both_classes, sum_up
 from ufd_ray.pipeline.training.training import choose_workers, uses_bf16
+from ufd_ray.pipeline.training.worker import Trained
 from ufd_ray.pipeline.training.writing import lines_of_failed, settle
 from ufd_ray.schema import IMAGE, OFFSET, STATUS
 from ufd_ray.settings import TrainBaselineSettings
@@ -151,17 +152,31 @@ def test_the_threshold_is_tuned_on_what_validates() -> None:
     )
 
 
-def test_too_many_failed_images_are_told_of_survey_and_worst_epoch() -> None:
-    curve = [
-        {"epoch": number, "num_images": 20, "num_failed": failed}
-        for number, failed in ((1, 2), (2, 4), (3, 0))
+def trained(*failed: int, in_the_end: int = 0) -> Trained:
+    """Epochs of 20 images, and 5 judged in the end."""
+    curve: list[dict[str, float]] = [
+        {"epoch": number, "num_images": 20, "num_failed": lost}
+        for number, lost in enumerate(failed, 1)
     ]
-    counts = {"images": 40, "failed": 4}
-    assert lines_of_failed(counts, curve, 0.2) == []
-    (of_epoch,) = lines_of_failed(counts, curve, 0.15)
+    there = 5 - in_the_end
+    judged = Judged(np.zeros(there, np.int8), np.zeros(there, np.float32), in_the_end)
+    return Trained({}, judged, curve)
+
+
+def test_too_many_failed_images_are_told_of_survey_and_worst_epoch() -> None:
+    counts, found = {"images": 40, "failed": 4}, trained(2, 4, 0)
+    assert lines_of_failed(counts, found, 0.2) == []
+    (of_epoch,) = lines_of_failed(counts, found, 0.15)
     assert of_epoch.startswith("in epoch 2, 4 of 20 images could not be read: ")
     assert of_epoch.endswith("more than --max-error-rate 0.15 allows: exit status 3")
-    assert lines_of_failed(counts, curve, 0.05) == [
+    assert lines_of_failed(counts, found, 0.05) == [
         "that is more than --max-error-rate 0.05 allows: exit status 3",
         of_epoch.replace("0.15", "0.05"),
     ]
+
+
+def test_images_that_fail_in_the_end_count_as_well() -> None:
+    counts, found = {"images": 40, "failed": 0}, trained(0, in_the_end=2)
+    assert lines_of_failed(counts, found, 0.4) == []
+    (line,) = lines_of_failed(counts, found, 0.3)
+    assert line.startswith("when the network was judged, 2 of 5 images could not be read: ")
