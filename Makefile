@@ -45,10 +45,11 @@ test: $(STAMP) ## Run the tests, all but the slow ones
 test-that-wait: $(STAMP)
 	$(PYTEST) $(addprefix tests/,$(WAITING))
 
+# What was said so far is printed when the tests are ended from outside, too.
 test-that-compute: $(STAMP)
-	@said=$$(mktemp) && trap 'rm -f "$$said"' EXIT; \
-	    nice -n 10 $(PYTEST) -p no:cacheprovider $(addprefix --ignore=tests/,$(WAITING)) >"$$said" 2>&1; \
-	    status=$$?; cat "$$said"; exit $$status
+	@said=$$(mktemp); trap 'cat "$$said"; rm -f "$$said"' EXIT; trap 'exit 143' TERM INT; \
+	    PYTHONUNBUFFERED=1 nice -n 10 $(PYTEST) -p no:cacheprovider \
+	    $(addprefix --ignore=tests/,$(WAITING)) >"$$said" 2>&1 & wait $$!
 
 test-unit: $(STAMP) ## Run the tests that need neither Ray nor a server
 	$(PYTEST) tests/unit

@@ -51,8 +51,8 @@ def test_a_file_is_found_wherever_a_worker_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingsError, match="there is no such file"):
-        starting_spec(SMALL, f"file://{tmp_path}/weights.pt", HERE)
+    with pytest.raises(SettingsError, match=r"there is no weights file 'weights\.pt'"):
+        starting_spec(SMALL, "weights.pt", HERE)
     Path("weights.pt").touch()
     spec = starting_spec(SMALL, "weights.pt", HERE)
     assert spec is not None
