@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ufd_ray.evaluation import Row, ScoreColumn
 from ufd_ray.evaluation.judging import AVERAGE_PRECISION
 from ufd_ray.evaluation.means import GROUP
+from ufd_ray.evaluation.paper.rows import detector_title
 from ufd_ray.evaluation.paper.sets import PAPER_SETS
 from ufd_ray.pipeline.evaluating.score_figures import drawn
 from ufd_ray.pipeline.evaluating.scoring import Judged
@@ -54,10 +55,13 @@ def draw_over_sets(rows: Sequence[Row], detectors: Sequence[str]) -> Drawing:
         f"test set{of_all}",
         [_words(name) for name in places],
         {
-            detector: [100 * found[detector, name].value for name in places]
+            detector_title(detector): [100 * found[detector, name].value for name in places]
             for detector in detectors
         },
-        {detector: [_interval(found[detector, name]) for name in places] for detector in detectors},
+        {
+            detector_title(detector): [_interval(found[detector, name]) for name in places]
+            for detector in detectors
+        },
         "average precision, %",
     )
 
