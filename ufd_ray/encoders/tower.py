@@ -48,25 +48,34 @@ def own_random_numbers(seed: int) -> Iterator[None]:
 
 
 class NoRandomNumbers(TorchFunctionMode):
-    """Let the block make networks whose numbers are as the memory was: each is to be loaded over.
+    """Let the block make networks of constant numbers: each is to be loaded over.
 
-    To draw them takes longer than to load those of the file.
+    To draw them takes longer than to load those of the file. They cannot stay as the memory was:
+    `trunc_normal_` draws again and again until all are within its bounds. A mean is, and the
+    smallest of uniform numbers lets its comparison end as well.
     """
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        if function in _DRAWING:
-            return args[0] if args else kwargs["tensor"]
-        return function(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if function not in _DRAWING:
+            return function(*args, **kwargs)
+        tensor, *further = args or (kwargs["tensor"],)
+        if name := _DRAWING[function]:
+            value = further[0] if further else kwargs.get(name, 0.0)
+            with torch.no_grad():
+                tensor.fill_(value)
+        return tensor
 
 
-_DRAWING = (
-    Tensor.uniform_,
-    Tensor.normal_,
-    Tensor.erfinv_,  # what `trunc_normal_` makes of numbers that were drawn
-    nn.init.uniform_,
-    nn.init.normal_,
-    nn.init.kaiming_uniform_,
-    nn.init.kaiming_normal_,
-)
+_DRAWING = {
+    Tensor.uniform_: "from",
+    Tensor.normal_: "mean",
+    nn.init.uniform_: "a",
+    nn.init.normal_: "mean",
+    nn.init.kaiming_uniform_: None,
+    nn.init.kaiming_normal_: None,
+    Tensor.erfinv_: None,  # what timm's `trunc_normal_` makes of numbers that were drawn
+}
+"""What draws → its argument whose value all numbers become, by default 0; None: they stay."""
