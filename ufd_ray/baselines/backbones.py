@@ -10,6 +10,9 @@ from typing import Any
 
 from torch import nn
 
+from ufd_ray.encoders.known import LITE0_NAME, LITE0_TAG
+
+LITE0 = f"timm/{LITE0_NAME}"
 PRETRAINED = {
     "torchvision/resnet50": "IMAGENET1K_V1",
     "torchvision/resnet34": "IMAGENET1K_V1",
@@ -17,10 +20,12 @@ PRETRAINED = {
     "timm/test_resnet": "r160_in1k",
     "ViT-L-14-quickgelu": "openai",
     "ViT-B-32-quickgelu": "openai",
+    LITE0: LITE0_TAG,
     "timm/test_vit": "r160_in1k",
 }
 """Architecture, in the words of an encoder's, and the tag of the weights to start from. timm's two
-test networks, of less than 400,000 parameters each, are what two cores train within minutes."""
+test networks, of less than 400,000 parameters each, are what two cores train within minutes; the
+weights of EfficientNet-Lite0 come with a package, and no hub is asked."""
 
 
 def build_backbone(arch: str) -> tuple[nn.Module, int]:

@@ -14,12 +14,22 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
+HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+
 @pytest.mark.parametrize(
-    ("name", "statistics"), [("resnet50-blur-jpeg-0.1", IMAGENET), ("clip-vit-l14-tuned", CLIP)]
+    ("name", "arch", "statistics"),
+    [
+        ("resnet50-blur-jpeg-0.1", None, IMAGENET),
+        ("clip-vit-l14-tuned", None, CLIP),
+        ("clip-vit-l14-tuned", "timm/tf_efficientnet_lite0", HALF),
+    ],
 )
-def test_pixels_are_normalised(name: str, statistics: tuple[tuple[float, ...], ...]) -> None:
+def test_pixels_are_normalised(
+    name: str, arch: str | None, statistics: tuple[tuple[float, ...], ...]
+) -> None:
     pixels = pictures(2)[0]
-    inputs = baseline_named(name).inputs(pixels)
+    inputs = baseline_named(name, arch).inputs(pixels)
     expected = (pixels.numpy() / 255 - np.array(statistics[0])) / np.array(statistics[1])
     assert inputs.dtype == torch.float32
     np.testing.assert_allclose(inputs.numpy(), expected.transpose(0, 3, 1, 2), atol=2e-6)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tests.crawl.handmade import HERE
 from ufd_ray.baselines import baseline_named
-from ufd_ray.encoders import EncoderSpec
+from ufd_ray.encoders import Encoder, EncoderSpec
 from ufd_ray.encoders.build import build_tower
 from ufd_ray.errors import SettingsError
 from ufd_ray.pipeline.training.starting import new_network, starting_spec
@@ -33,6 +34,19 @@ def test_the_backbone_has_the_weights_and_the_rest_is_drawn() -> None:
     )
     assert torch.equal(head, again)
     assert not torch.equal(head, other)
+
+
+def test_unfrozen_lite0_starts_as_the_frozen_encoder_is() -> None:
+    baseline = baseline_named("clip-vit-l14-tuned", "timm/tf_efficientnet_lite0")
+    spec = starting_spec(baseline, None, HERE)
+    assert spec is not None
+    encoder = Encoder.load(EncoderSpec.parse("lite0"))
+    network = new_network(baseline, spec, 1, HERE).eval()
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+    with torch.inference_mode():
+        found = baseline.features(network, baseline.inputs(torch.from_numpy(pixels)))
+    assert found is not None
+    np.testing.assert_allclose(found.numpy(), encoder.encode(pixels), atol=1e-4)
 
 
 def test_weights_of_another_architecture_are_refused() -> None:
