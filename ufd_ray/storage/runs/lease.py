@@ -118,11 +118,12 @@ class Lease:
 
     def _acquire(self) -> None:
         begun = time.monotonic()
-        seen, since, told = -1, begun, False
+        seen, since, lives, told = -1, begun, False, False
         while True:
             newest = self._newest()
             if newest != seen:
-                seen, since = newest, time.monotonic()
+                # The first look may have taken any time: it says nothing of who is alive.
+                seen, since, lives = newest, time.monotonic(), seen >= 0
             holder = self._read(newest) if newest else {"released": True}
             lease_s = max(self._lease_s, _seconds(holder))  # the holder renews by its own
             if holder.get("released") or time.monotonic() - since >= lease_s:
@@ -131,7 +132,7 @@ class Lease:
                     return self._take_next()
                 except LeaseError:
                     continue  # another was quicker, or it lives after all
-            if time.monotonic() - begun >= 2 * lease_s:
+            if lives and time.monotonic() - begun >= 2 * lease_s:
                 raise LeaseError(
                     f"{holder.get('holder')} is at work on {self._of}: watched for"
                     f" {2 * lease_s:g} s, twice --lease-s"

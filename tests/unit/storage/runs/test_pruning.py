@@ -141,7 +141,7 @@ def test_of_two_at_once_the_second_changes_nothing(tmp_path: Path) -> None:
     three_kinds(tmp_path)
     before = everything(tmp_path / "runs")
     with (
-        Lease(str(tmp_path / "current"), OPTIONS, 0.2, done="_NEVER"),
+        Lease(str(tmp_path / "current"), OPTIONS, 1.5, done="_NEVER"),
         pytest.raises(LeaseError, match="is at work on"),
     ):
         pruned(tmp_path, OLD)
