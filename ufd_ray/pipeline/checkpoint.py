@@ -9,21 +9,26 @@ a whole CPU and 1 GiB of memory, and on a machine of two CPUs waits for them for
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 import ray.data
 from ray.data.checkpoint import CheckpointConfig, CheckpointManager
 
 from ufd_ray.errors import StorageError
 from ufd_ray.schema import POSITION
-from ufd_ray.storage import RunFolder, delete_objects, list_folder, open_filesystem, parse_uri
+from ufd_ray.storage import (
+    RunFolder,
+    delete_objects,
+    list_folder,
+    open_filesystem,
+    parse_uri,
+    read_small_tables,
+)
 
 _PENDING = ".pending.parquet"
 """Ends the names of announcements that are not committed."""
@@ -36,16 +41,14 @@ def rows_done(run: RunFolder, num_images: int) -> npt.NDArray[np.bool_]:
         StorageError: the checkpoint cannot be listed or read.
     """
     done = np.zeros(num_images, dtype=bool)
-    filesystem = open_filesystem(parse_uri(run.checkpoint), run.options)
-    paths = [
-        parse_uri(uri).path
+    committed = [
+        uri
         for uri in list_folder(run.checkpoint, run.options)
         if uri.endswith(".parquet") and not uri.endswith(_PENDING)
     ]
     try:
-        with ThreadPoolExecutor(16) as pool:
-            for rows in pool.map(lambda path: pq.read_table(path, filesystem=filesystem), paths):
-                done[np.asarray(rows[POSITION.name])] = True
+        for rows in read_small_tables(committed, run.options):
+            done[np.asarray(rows[POSITION.name])] = True
     except (pa.ArrowException, OSError, LookupError) as error:
         raise StorageError(
             f"{run.checkpoint} cannot be read ({' '.join(str(error).split())[:300]}); to begin"

@@ -71,6 +71,7 @@ from ufd_ray.storage.runs.publication import Parts, PublishedFile, check_files, 
 from ufd_ray.storage.runs.reruns import failed_images, find_runs, scored_images
 from ufd_ray.storage.runs.sampling import Frame, Stratum, open_frame
 from ufd_ray.storage.runs.scored import Scored, find_scored
+from ufd_ray.storage.runs.small_tables import read_small_tables
 from ufd_ray.storage.runs.verification import verify_current, verify_run, verify_runs
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import image_id, join_uri, parse_uri, scheme_of
@@ -159,6 +160,7 @@ __all__ = [
     "read_range",
     "read_searchable",
     "read_shards",
+    "read_small_tables",
     "read_stored",
     "scheme_of",
     "scored_images",

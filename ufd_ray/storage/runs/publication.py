@@ -7,7 +7,6 @@ import io
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
@@ -26,12 +25,12 @@ from ufd_ray.schema import OWN_NAMES
 from ufd_ray.storage.folders import list_folder
 from ufd_ray.storage.foreign_errors import explain
 from ufd_ray.storage.objects import read_object, write_object
+from ufd_ray.storage.runs.small_tables import read_small_schema, read_small_tables
 from ufd_ray.storage.scratch import open_scratch
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
 from ufd_ray.storage.uris import join_uri, parse_uri
 
 _NUM_NAMED = 5
-_NUM_READERS = 16
 _AT_ONCE = 256
 """Parts whose contents are in memory at a time, to look for duplicates."""
 _CONTENT = ["content_hash", "position", "image_id"]
@@ -74,14 +73,13 @@ class Parts:
     """
 
     def __init__(self, folder: str, manifest: str, options: StorageOptions) -> None:
-        self._folder = folder
+        self._folder, self._options = folder, options
+        self._files = [uri for uri in list_folder(folder, options) if uri.endswith(".parquet")]
         with _told_in_one_line(folder):
-            self._dataset = _open(folder, options)
+            self._schema = self._schema_of_first()
         with _told_in_one_line(manifest):
-            self._manifest = _open(manifest, options)
-        self._fragments = list(self._dataset.get_fragments())
-        with _told_in_one_line(folder):
-            found = _read(self._fragments, columns=["position"])
+            self._manifest = _open_manifest(manifest, options)
+        found = self._read(self._files, columns=["position"])
         self._positions = [np.asarray(rows["position"].to_numpy(), np.int64) for rows in found]
 
     @property
@@ -121,7 +119,7 @@ class Parts:
         """
         failed: list[StorageError] = []
         with open_scratch() as scratch:
-            schema = pa.schema([self._dataset.schema.field(name) for name in _CONTENT])
+            schema = pa.schema([self._schema.field(name) for name in _CONTENT])
             rows = pa.RecordBatchReader.from_batches(schema, self._contents(schema, failed))
             scratch.database.register("parts", rows)
             try:
@@ -135,11 +133,10 @@ class Parts:
                 raise
 
     def _contents(self, schema: Any, failed: list[StorageError]) -> Iterator[Any]:
-        for start in range(0, len(self._fragments), _AT_ONCE):
-            few = self._fragments[start : start + _AT_ONCE]
+        for start in range(0, len(self._files), _AT_ONCE):
+            few = self._files[start : start + _AT_ONCE]
             try:
-                with _told_in_one_line(self._folder):
-                    found = _read(few, columns=_CONTENT, schema=self._dataset.schema)
+                found = self._read(few, columns=_CONTENT, schema=self._schema)
             except StorageError as error:
                 failed.append(error)
                 raise
@@ -156,20 +153,28 @@ class Parts:
             AccountsError: a row bears the id of another image than the manifest has there.
             StorageError: a part cannot be read any more.
         """
-        of_file: defaultdict[int, list[Any]] = defaultdict(list)
-        for fragment, positions in zip(self._fragments, self._positions, strict=True):
+        of_file: defaultdict[int, list[str]] = defaultdict(list)
+        for file, positions in zip(self._files, self._positions, strict=True):
             for number in np.unique(positions // rows_per_file).tolist():
-                of_file[number].append(fragment)
-        schema = self._dataset.schema
+                of_file[number].append(file)
+        schema = self._schema
         for number in range(max(1, math.ceil(num_images / rows_per_file))):
             start = number * rows_per_file
             place = pc.field("position")
             wanted = (place >= start) & (place < start + rows_per_file)
-            with _told_in_one_line(self._folder):
-                found = _read(of_file[number], schema=schema, filter=wanted)
+            found = self._read(of_file[number], schema=schema, filters=wanted)
             rows = pa.concat_tables([schema.empty_table(), *found]).sort_by("position")
             self._check_ids(rows, wanted)
             yield rows
+
+    def _schema_of_first(self) -> Any:
+        if not self._files:
+            return pa.schema([("position", pa.int64()), ("image_id", pa.string())])
+        return read_small_schema(self._files[0], self._options)
+
+    def _read(self, files: Sequence[str], **what: Any) -> list[Any]:
+        with _told_in_one_line(self._folder):
+            return list(read_small_tables(files, self._options, **what))
 
     def _check_ids(self, rows: Any, wanted: Any) -> None:
         listed = self._manifest.to_table(columns=["position", "image_id"], filter=wanted)
@@ -203,7 +208,7 @@ def _told_in_one_line(folder: str) -> Iterator[None]:
         ) from error
 
 
-def _open(folder: str, options: StorageOptions) -> Any:
+def _open_manifest(folder: str, options: StorageOptions) -> Any:
     uris = [uri for uri in list_folder(folder, options) if uri.endswith(".parquet")]
     location = parse_uri(folder)
     return pa.dataset.dataset(
@@ -213,17 +218,6 @@ def _open(folder: str, options: StorageOptions) -> Any:
         format="parquet",
         filesystem=open_filesystem(location, options),
     )
-
-
-def _read(fragments: Sequence[Any], **what: Any) -> list[Any]:
-    """Tables of some files, many at a time: on S3 each is a wait."""
-
-    def table(fragment: Any) -> Any:
-        # A footer takes 70 KB in memory, a file of 256 rows less: of none is it kept.
-        return fragment.to_table(cache_metadata=False, use_threads=False, **what)
-
-    with ThreadPoolExecutor(_NUM_READERS) as pool:
-        return list(pool.map(table, fragments))
 
 
 def write_table(
