@@ -31,6 +31,8 @@ RAY_QUIET = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+RAY_PATIENT = {"RAY_worker_register_timeout_seconds": "600"}
+"""Seconds after which Ray gives a worker up that is still being imported; by default 60."""
 RAY_TRAIN_LOOKS = {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1"}
 """How often Ray Train asks its workers whether they are done; by default every two seconds."""
 
@@ -54,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     patch.setenv("UFD_RAY_CACHE", f"{folder.name}/cache")
     for name in ("NO_PROXY", "no_proxy"):  # a proxy would catch the servers on loopback
         patch.setenv(name, LOOPBACK, prepend=",")
-    for name, value in (RAY_QUIET | RAY_TRAIN_LOOKS).items():
+    for name, value in (RAY_QUIET | RAY_PATIENT | RAY_TRAIN_LOOKS).items():
         patch.setenv(name, value)
     # Without a token of its own Ray makes one in the home folder, and asks for it ever after.
     patch.setenv("RAY_AUTH_MODE", "token")

@@ -195,7 +195,7 @@ class Driver:
         for pid in (self._process.pid, *_below(self._process.pid)):
             _signal(pid, signal.SIGKILL)
         if not self.said:
-            self.said, _ = self._process.communicate()
+            self.said, _ = self._process.communicate(timeout=240)
 
     def pause(self) -> None:
         """Stop the driver alone, as a machine does that is suspended."""

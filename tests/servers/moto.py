@@ -85,7 +85,7 @@ def _enforce_signatures(endpoint: str) -> AccessKey:
         # As a form, urllib's default, the body would not reach moto.
         headers={"Content-Type": "text/plain"},
     )
-    urllib.request.urlopen(enforce, timeout=10).close()
+    urllib.request.urlopen(enforce, timeout=60).close()
     return key
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
@@ -9,12 +10,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+_NOT_EPHEMERAL = (20_000, 32_000)
+"""Under the ports that Linux (from 32,768 on) and others give to those who ask for any."""
+
 
 def free_port() -> int:
-    """A loopback port that nobody listens on now. Bind it at once: others look for ports too."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nobody listens on now, of those that the system gives to nobody.
+
+    By the time that a server binds it, whoever asks for any port (each of Ray's processes does)
+    could have been given one of the system's own choice.
+    """
+    while True:
+        port = random.SystemRandom().randrange(*_NOT_EPHEMERAL)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue  # somebody has it
+            return port
 
 
 def processes_with(words: str) -> list[int]:
@@ -61,7 +74,7 @@ def running(
 
 
 def wait_for_port(
-    process: subprocess.Popen[bytes], port: int, log: Path, timeout_s: float = 60
+    process: subprocess.Popen[bytes], port: int, log: Path, timeout_s: float = 600
 ) -> None:
     """Return once `process` listens on `port`; raise with the end of its log where it does not."""
     deadline = time.monotonic() + timeout_s

@@ -48,6 +48,7 @@ def start_ray_head(further: Mapping[str, str], programs: Path | None = None) -> 
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_register_timeout_seconds": "600",
     }
     # Short, since Ray's sockets lie in it and their names may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:

@@ -53,7 +53,8 @@ def start_ray_nodes(
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "AWS_"))}
     # The tests' own: Ray's client asks for it once a process.
     token = {name: os.environ[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}
-    environment = inherited | token | {"RAY_USAGE_STATS_ENABLED": "0"} | dict(further or {})
+    own = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_register_timeout_seconds": "600"}
+    environment = inherited | token | own | dict(further or {})
     with (
         tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder,
         ExitStack() as started,

@@ -134,7 +134,7 @@ def start_rgw(memory_bytes: int = 2 << 30) -> Iterator[Rgw]:
         _call(*mon, "--mkfs", "--monmap", monmap)
         wait_for_port(stack.enter_context(running([*mon, "-f"], log)), mon_port, log)
 
-        _call("ceph", "-c", config, "--connect-timeout=60", "osd", "new", osd_uuid)
+        _call("ceph", "-c", config, "--connect-timeout=300", "osd", "new", osd_uuid)
         osd: list[str | Path] = ["ceph-osd", "-c", config, "-i", "0"]
         _call(*osd, "--mkfs", "--osd-uuid", osd_uuid)
         stack.enter_context(running([*osd, "-f"], log))
@@ -166,7 +166,7 @@ def _admin(config: Path, *arguments: str, user: str = USER) -> None:
 
 def _call(*command: str | Path) -> str:
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False
     )
     if done.returncode != 0:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}:\n{done.stderr[-2000:]}")

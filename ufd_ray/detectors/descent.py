@@ -101,7 +101,11 @@ class Metric:
 
     @classmethod
     def of(cls, hessian: NDArray[np.float64], excess: float = 1.0) -> Metric:
-        """Factor a symmetric matrix that is positive but for rounding."""
+        """Factor a symmetric matrix that is positive but for rounding.
+
+        Raises:
+            ValueError: it is not, or holds what is no finite number.
+        """
         matrix = torch.from_numpy(hessian)
         diagonal = matrix.diagonal()
         jitter = JITTER
@@ -109,6 +113,8 @@ class Metric:
             factor, info = torch.linalg.cholesky_ex(matrix + torch.diag(jitter * diagonal))
             if not info.item():
                 return cls(factor, excess)
+            if jitter > 1:
+                raise ValueError("the Hessian is no positive matrix of finite numbers")
             jitter *= 10
 
     def solve(self, gradient: Vector) -> Vector:

@@ -89,10 +89,15 @@ def start_tally() -> Any:
     return ray.remote(num_cpus=0, max_restarts=-1)(Tally).remote()
 
 
-def read_tally(tally: Any) -> dict[str, Any] | None:
-    """The counts so far; None while their worker cannot be reached: nothing depends on them."""
+def read_tally(tally: Any, patience_s: float = 10.0) -> dict[str, Any] | None:
+    """The counts so far; None while their worker cannot be reached: nothing depends on them.
+
+    Args:
+        tally: of `start_tally`.
+        patience_s: seconds after which it counts as out of reach.
+    """
     try:
-        counts: dict[str, Any] = ray.get(tally.read.remote(), timeout=10)
+        counts: dict[str, Any] = ray.get(tally.read.remote(), timeout=patience_s)
     except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
         return None
     return counts

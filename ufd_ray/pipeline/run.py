@@ -40,6 +40,9 @@ from ufd_ray.storage import (
     check_writable,
 )
 
+_LAST_LOOK_S = 60.0
+"""Longest wait for the counts of a run that is over: there is nothing else left to wait for."""
+
 
 class Run:
     """One run.
@@ -228,7 +231,7 @@ class Run:
         over = census.error_rate > self._settings.max_error_rate
         outcome = Outcome.PUBLISHED_WITH_ERRORS if over else Outcome.PUBLISHED
         shared = sum(cluster.cpus_by_node) if self._plan.device == "cpu" else None
-        self._record.publish(outcome, census, files, read_tally(tally), shared)
+        self._record.publish(outcome, census, files, read_tally(tally, _LAST_LOOK_S), shared)
         content = self._record.content
         self._folder.finish(content, render_run(content, census.histogram, found))
         _say(census, self._settings.max_error_rate if over else None)

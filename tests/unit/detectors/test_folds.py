@@ -122,6 +122,6 @@ def test_filling_up_ends_even(have: list[int], num_more: int) -> None:
 def test_720_000_rows_are_dealt_quickly() -> None:
     ids = [f"{number:064x}" for number in range(720_000)]
     labels = (np.arange(720_000) % 2).astype(np.int8)
-    start = time.perf_counter()
+    start = time.process_time()
     deal_folds(ids, labels, None, 5, 0)
-    assert time.perf_counter() - start < 20  # about 1.3 s; room for a busy machine
+    assert time.process_time() - start < 20  # about 1.3 s of a core, however busy that is

@@ -219,3 +219,9 @@ def test_unusable_rows_are_refused_by_all(newton: Callable[..., LogisticFit]) ->
         return str(error.value)
 
     assert len(set(run_workers(4, work))) == 1
+
+
+@pytest.mark.parametrize("hessian", [np.full((2, 2), np.nan), -np.eye(2), np.zeros((2, 2))])
+def test_what_is_no_hessian_is_refused(hessian: NDArray[np.float64]) -> None:
+    with pytest.raises(ValueError, match="no positive matrix of finite numbers"):
+        descent.Metric.of(hessian)

@@ -241,9 +241,9 @@ def test_rows_dealt_out_otherwise_are_refused_by_all() -> None:
 def test_an_epoch_of_20_000_clip_embeddings_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paper_recipe, "MAX_EPOCHS", 2)
     train, val = some_rows(14, 20_000, dim=768), some_rows(15, 500, dim=768)
-    start = time.perf_counter()
+    start = time.process_time()
     fit_paper(*train, *val, seed=0)
-    assert time.perf_counter() - start < 10  # about 0.2 s; room for a busy machine
+    assert time.process_time() - start < 10  # about 0.2 s of a core, however busy that is
 
 
 @pytest.mark.parametrize(

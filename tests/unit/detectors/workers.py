@@ -18,7 +18,7 @@ T = TypeVar("T")
 def run_workers(num_workers: int, work: Callable[[int, AllReduce], T]) -> list[T]:
     """Call `work(rank, all_reduce)` once a worker, all at the same time."""
     parts: list[NDArray[np.float64]] = [np.empty(0)] * num_workers
-    barrier = threading.Barrier(num_workers, timeout=30)
+    barrier = threading.Barrier(num_workers, timeout=600)
 
     def worker(rank: int) -> T:
         def all_reduce(vector: NDArray[np.float64]) -> NDArray[np.float64]:

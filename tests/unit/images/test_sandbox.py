@@ -24,7 +24,7 @@ from ufd_ray.settings import PreprocessMode
 
 ROOT = Path(__file__).parents[3]
 BAD_DECODER = (sys.executable, "-P", "-m", "tests.unit.images.bad_decoder")
-SMALL = DecodeLimits(max_pixels=50_000_000, timeout_s=2, memory_mb=256)
+SMALL = DecodeLimits(max_pixels=50_000_000, timeout_s=4, memory_mb=256)
 SIZE = 24
 PICTURES = [encoded(picture(30, 20, seed=seed), "PNG") for seed in range(4)]
 
@@ -121,8 +121,8 @@ DEEDS = {
     b"answer > " + b"\xff" * 100: (ErrorCode.CRASHED, "an answer that cannot be"),
     b"answer > " + b"junk" * 5000: (ErrorCode.CRASHED, "an answer that cannot be"),
     b"answer > " + ANSWER.pack(0, 1, 0, 0, 1) + b"\xff": (ErrorCode.CRASHED, "cannot be"),
-    b"answer > " + ANSWER.pack(1, 0, 9, 9, 0): (ErrorCode.DECODE_TIMEOUT, "within 2 s"),
-    b"spin": (ErrorCode.DECODE_TIMEOUT, r"within 2 s \(--decode-timeout-s\)"),
+    b"answer > " + ANSWER.pack(1, 0, 9, 9, 0): (ErrorCode.DECODE_TIMEOUT, "within 4 s"),
+    b"spin": (ErrorCode.DECODE_TIMEOUT, r"within 4 s \(--decode-timeout-s\)"),
 }
 
 
@@ -151,11 +151,14 @@ def test_an_interrupted_images_answer_is_not_the_next_ones(obedient: Sandbox) ->
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
+    def doze() -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        obedient.decode([b"doze"], "crop", SIZE)
+
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
         with pytest.raises(KeyboardInterrupt):
-            obedient.decode([b"doze"], "crop", SIZE)
+            doze()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
@@ -274,7 +277,8 @@ from tests.unit.images.test_sandbox import BAD_DECODER, PICTURES
 from ufd_ray.images import DecodeLimits, Sandbox
 
 sandbox = Sandbox(DecodeLimits(timeout_s=float(sys.argv[1])), BAD_DECODER)
-sandbox.decode([PICTURES[0]], "crop", 24)
+while sandbox.decode([PICTURES[0]], "crop", 24)[0].pixels is None:
+    pass  # its time was over, on a busy machine
 print(Path("/proc/thread-self/children").read_text().strip(), flush=True)
 sandbox.decode([sys.argv[2].encode()], "crop", 24)
 input()

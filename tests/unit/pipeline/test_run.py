@@ -56,7 +56,7 @@ def take_over(folder: RunFolder) -> None:
     """As a rival does after this process slept for longer than its lease."""
     lease = Path(folder.uri, "lease")
     newest = max(int(path.stem) for path in lease.glob("*.json"))
-    for number in range(newest + 1, newest + 50):  # whatever is renewed meanwhile comes too late
+    for number in range(newest + 1, 51):  # whatever is renewed meanwhile comes too late
         file = lease / f"{number:08d}.json"
         if not file.exists():
             file.write_text(json.dumps({"holder": "rival", "lease_s": 0.5, "released": False}))
@@ -101,7 +101,7 @@ def test_a_published_run_stays_one_when_its_last_step_fails(
 
     monkeypatch.setattr(module, "list_images", lambda *_: LISTED)
     monkeypatch.setattr(module, "start_tally", lambda: None)
-    monkeypatch.setattr(module, "read_tally", lambda _: None)
+    monkeypatch.setattr(module, "read_tally", lambda *_: None)
     monkeypatch.setattr(module, "render_run", lambda *_: "")
     monkeypatch.setattr(module, "Survey", Mock())
     monkeypatch.setattr(module, "find", lambda *_: None)

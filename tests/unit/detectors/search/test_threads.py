@@ -50,7 +50,7 @@ def test_a_gpu_has_one_thread() -> None:
 
 
 def test_threads_run_beside_each_other() -> None:
-    meet = threading.Barrier(4, timeout=30)
+    meet = threading.Barrier(4, timeout=600)
     assert len(side_by_side(lambda part: meet.wait(), range(4), 4)) == 4
 
 

@@ -32,7 +32,7 @@ class Together:
 
     def __init__(self, num: int) -> None:
         self.num = num
-        self._barrier = threading.Barrier(num, timeout=30)
+        self._barrier = threading.Barrier(num, timeout=600)
         self._own = threading.local()
         self._given: list[Any] = [None] * num
 

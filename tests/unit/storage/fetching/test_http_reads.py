@@ -99,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def answer_stall(self, _: str) -> None:
         self.reply(200, {}, b"x", 999)
-        self.server.let_go.wait(10)
+        self.server.let_go.wait(60)
         self.close_connection = True
 
 
@@ -352,7 +352,7 @@ def test_a_body_that_stalls_ends_with_the_try(site: Site, monkeypatch: pytest.Mo
         "ufd_ray.storage.fetching.http_reads.read_http_once",
         partial(read_http_once, refused=anything),
     )
-    options = StorageOptions(fetch_timeout_s=0.2)
+    options = StorageOptions(fetch_timeout_s=3.0)
     limits = FetchLimits(allow_http=True, num_attempts=2, first_wait_s=0)
     known = [Known(f"{site.url}/{name}") for name in ("stall", "image", "status/404", "short")]
     codes = [r.error and r.error.code.value for r in fetch(known, options, limits)]

@@ -157,7 +157,7 @@ def test_one_killed_driver_is_not_waited_for_after_the_other(
     carry_out, all_there = pruning._carry_out, threading.Barrier(3)
 
     def wait_and_carry_out(removal: Any, options: StorageOptions) -> None:
-        all_there.wait(30)
+        all_there.wait(600)
         carry_out(removal, options)
 
     monkeypatch.setattr(pruning, "_carry_out", wait_and_carry_out)
