@@ -207,11 +207,11 @@ class Driver:
 
     def kill_worker(self, stage: str) -> None:
         """SIGKILL one worker of a stage, as soon as there is one."""
-        while not (found := [pid for pid in _below(self._process.pid) if stage in _title(pid)]):
+        while not (found := [pid for pid in _below(self._process.pid) if _works_on(pid, stage)]):
             self.must_live()
             time.sleep(0.05)
         _signal(found[0], signal.SIGKILL)
-        while stage in _title(found[0]):
+        while _works_on(found[0], stage):
             time.sleep(0.02)
 
     def must_live(self) -> None:
@@ -236,11 +236,17 @@ def _below(pid: int) -> list[int]:
     return found
 
 
-def _title(pid: int) -> str:
+def _works_on(pid: int, stage: str) -> bool:
+    """Whether it is a worker of a stage, by the title that Ray gives it.
+
+    Until a child of the driver becomes another program, its words are those of the driver: a stage
+    may be among them.
+    """
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+        title = Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
     except OSError:
-        return ""
+        return False
+    return title.startswith("ray::") and stage in title
 
 
 def _signal(pid: int, number: int) -> None:
