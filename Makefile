@@ -47,9 +47,9 @@ test-that-wait: $(STAMP)
 
 # What was said so far is printed when the tests are ended from outside, too.
 test-that-compute: $(STAMP)
-	@said=$$(mktemp); trap 'cat "$$said"; rm -f "$$said"' EXIT; trap 'exit 143' TERM INT; \
+	@said=$$(mktemp) && trap 'cat "$$said"; rm -f "$$said"' EXIT && trap 'exit 130' INT && trap 'exit 143' TERM; \
 	    PYTHONUNBUFFERED=1 nice -n 10 $(PYTEST) -p no:cacheprovider \
-	    $(addprefix --ignore=tests/,$(WAITING)) >"$$said" 2>&1 & wait $$!
+	    $(addprefix --ignore=tests/,$(WAITING)) >"$$said" 2>&1
 
 test-unit: $(STAMP) ## Run the tests that need neither Ray nor a server
 	$(PYTEST) tests/unit
