@@ -111,6 +111,8 @@ def recipes(half: str, cuda: bool) -> Iterator[Recipe]:
     yield Recipe("fp32")
     yield Recipe(half)
     yield Recipe(half, lean=True)
+    if half == "bf16":
+        yield Recipe(half, lean=True, packed=True)
     yield Recipe(half, compiled="blocks")
     if not cuda:
         yield Recipe(half, channels_last=True)
@@ -130,6 +132,8 @@ def recipes(half: str, cuda: bool) -> Iterator[Recipe]:
 def swept_recipes(half: str, cuda: bool) -> list[Recipe]:
     """Those that are compared in every batch size."""
     swept = [Recipe(half), Recipe(half, lean=True)]
+    if half == "bf16":
+        swept += [Recipe(half, lean=True, packed=True)]
     return [*swept, Recipe(half, compiled="blocks")] if cuda else swept
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ufd_ray.encoders.lean import make_lean
+from ufd_ray.encoders.packed import pack_weights
 from ufd_ray.encoders.tower import Tower
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
@@ -25,6 +26,7 @@ class Recipe:
     Attributes:
         precision: of weights and of what lies between layers.
         lean: its layers rewritten (`make_lean`).
+        packed: weights laid out for a CPU's bf16 instructions (`pack_weights`).
         channels_last: pixels and convolutions with their channels innermost.
         native_attention: `nn.MultiheadAttention` may take its inference kernel.
         compiled: empty: not; `blocks`: each repeated block; `whole`: all of it at once.
@@ -33,6 +35,7 @@ class Recipe:
 
     precision: str
     lean: bool = False
+    packed: bool = False
     channels_last: bool = False
     native_attention: bool = True
     compiled: str = ""
@@ -40,7 +43,8 @@ class Recipe:
 
     def __str__(self) -> str:
         parts = [self.precision]
-        parts += ["lean"] * self.lean + ["channels last"] * self.channels_last
+        parts += ["lean"] * self.lean + ["packed"] * self.packed
+        parts += ["channels last"] * self.channels_last
         parts += ["no native attention"] * (not self.native_attention)
         if self.compiled:
             mode = "" if self.mode == "default" else f", {self.mode}"
@@ -71,6 +75,8 @@ class Runner:
         if recipe.lean and not make_lean(module):
             raise ValueError(f"{self.tower.arch} has nothing that could be made lean")
         module = module.to(self.device, DTYPES[recipe.precision])
+        if recipe.packed and not pack_weights(module):
+            raise ValueError(f"{self.tower.arch} has no layers whose weights could be packed")
         if recipe.channels_last:
             module = module.to(memory_format=torch.channels_last)
         if recipe.compiled == "blocks":

@@ -11,12 +11,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from ufd_ray.cpu import fast_bf16
 from ufd_ray.encoders.build import build_tower
 from ufd_ray.encoders.checkpoints import WeightsFile
 from ufd_ray.encoders.device import check_precision
 from ufd_ray.encoders.digest import weights_digest
 from ufd_ray.encoders.identity import EncoderIdentity
 from ufd_ray.encoders.lean import make_lean
+from ufd_ray.encoders.packed import pack_weights
 from ufd_ray.encoders.spec import EncoderSpec
 from ufd_ray.encoders.tf32 import without_tf32
 from ufd_ray.encoders.tower import Tower
@@ -50,12 +52,16 @@ class Encoder(nn.Module):
         self.weights_file = weights_file
         self.precision = precision
         self._dtype = _DTYPES[precision]
-        if torch.device(device).type == "cpu" or precision != "fp32":
+        on_cpu = torch.device(device).type == "cpu"
+        if on_cpu or precision != "fp32":
             make_lean(tower.module)
         # The whole network is cast: autocast on CPUs takes five times as long as fp32.
         self._tower = tower.module.to(device=device, dtype=self._dtype).requires_grad_(False)
-        self._mean = torch.tensor(tower.mean, device=device).view(3, 1, 1)
-        self._std = torch.tensor(tower.std, device=device).view(3, 1, 1)
+        if on_cpu and precision == "bf16" and fast_bf16():
+            pack_weights(self._tower)
+        # Of a row of pixels: the three channels again and again, so that a pass goes along memory.
+        self._mean = torch.tensor(tower.mean * tower.input_size, device=device)
+        self._std = torch.tensor(tower.std * tower.input_size, device=device)
         self.train(False)
 
     @classmethod
@@ -132,10 +138,10 @@ class Encoder(nn.Module):
         Raises:
             SettingsError: it does not give one vector of that length an image.
         """
-        values = pixels.permute(0, 3, 1, 2).float() / 255
-        normalised = (values - self._mean) / self._std
+        rows = pixels.reshape(-1, 3 * self.input_size).float()
+        normalised = rows.div_(255).sub_(self._mean).div_(self._std).to(self._dtype)
         with self._as_promised():
-            features: Tensor = self._tower(normalised.to(self._dtype))
+            features: Tensor = self._tower(normalised.view(pixels.shape).permute(0, 3, 1, 2))
         if features.shape != (len(pixels), self.dim):
             raise SettingsError(
                 f"{self.identity.spec} gives {tuple(features.shape)} for {len(pixels)} images;"

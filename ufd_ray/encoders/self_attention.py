@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,9 +19,8 @@ class SelfAttention(nn.Module):
     def __init__(self, attention: nn.MultiheadAttention) -> None:
         super().__init__()
         self.num_heads = attention.num_heads
-        self.in_proj_weight = attention.in_proj_weight
-        self.in_proj_bias = attention.in_proj_bias
-        self.out_proj = attention.out_proj
+        self.in_proj = linear_of(attention.in_proj_weight, attention.in_proj_bias)
+        self.out_proj = linear_of(attention.out_proj.weight, attention.out_proj.bias)
 
     @staticmethod
     def fits(attention: nn.MultiheadAttention) -> bool:
@@ -44,21 +44,18 @@ class SelfAttention(nn.Module):
         if odd or need_weights or key is not query or value is not query:
             raise ValueError(f"only plain self-attention was taken over; asked for {odd or 'more'}")
         n, tokens, width = query.shape
-        mixed = functional.linear(query, self.in_proj_weight, self.in_proj_bias)
-        parts = mixed.view(n, tokens, 3, self.num_heads, width // self.num_heads)
+        parts = self.in_proj(query).view(n, tokens, 3, self.num_heads, width // self.num_heads)
         q, k, v = parts.permute(2, 0, 3, 1, 4)
         attended = functional.scaled_dot_product_attention(q, k, v)
         return self.out_proj(attended.transpose(1, 2).reshape(n, tokens, width)), None
 
-    def of_first(self, x: Tensor) -> Tensor:
-        """What `forward` gives for the first token: (n, tokens, width) → (n, 1, width)."""
-        n, tokens, width = x.shape
-        size = width // self.num_heads
-        weight, bias = self.in_proj_weight, self.in_proj_bias
-        q = functional.linear(x[:, :1], weight[:width], bias[:width])
-        others = functional.linear(x, weight[width:], bias[width:])
-        k, v = others.view(n, tokens, 2, self.num_heads, size).permute(2, 0, 3, 1, 4)
-        q = q.view(n, 1, self.num_heads, size).transpose(1, 2)
-        attended = functional.scaled_dot_product_attention(q, k, v)
-        mixed: Tensor = self.out_proj(attended.transpose(1, 2).reshape(n, 1, width))
-        return mixed
+
+def linear_of(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    """A frozen layer of these very weights: (out, in) and (out,)."""
+    out_features, in_features = weight.shape
+    with torch.device("meta"):
+        layer = nn.Linear(in_features, out_features, bias is not None)
+    layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach(), requires_grad=False)
+    return layer

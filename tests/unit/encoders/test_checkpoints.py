@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tests.unit.encoders.inputs import random_pixels
 from ufd_ray.encoders import Encoder, EncoderSpec
+from ufd_ray.encoders.build import build_tower
 from ufd_ray.encoders.checkpoints import read_state_dict
 from ufd_ray.errors import SettingsError, StorageError, UfdError
 
@@ -77,7 +78,7 @@ def test_torchvisions_older_key_names_are_read(tmp_path: Path) -> None:
     }
     file = save(old, tmp_path / "old.pt")
     spec = EncoderSpec.parse("imagenet-vit-b16")
-    loaded = Encoder.load(spec, weights_file=file)._tower.state_dict()
+    loaded = build_tower(spec, file, None)[0].module.state_dict()
     assert len(loaded) == len(numbers) - 2  # the head
     assert all(torch.equal(loaded[name], numbers[name]) for name in loaded)
 
