@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 
 # Ray reads these when it is imported, so they are set before any module here can do that.
 # Whoever has set them already, or runs a cluster of his own (RAY_ADDRESS), has the last word.
@@ -13,7 +14,8 @@ os.environ.setdefault("RAY_TRAIN_V2_ENABLED", "1")
 os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
 if "RAY_ADDRESS" not in os.environ:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if "RAY_AUTH_MODE" not in os.environ:
-        # A cluster of our own, for this process alone: its own token, and none left at home.
+    if "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
+        # A cluster of our own, for this process alone: its own token, and none left at home. (A
+        # Ray that is imported already would start its servers with it, and call them without.)
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -6,9 +6,11 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +18,16 @@ from typing import Any, NoReturn
 
 import ray
 import ray.data
+import ray.exceptions
 from ray.experimental.internal_kv import _internal_kv_get
+
+from ufd_ray.errors import ClusterError
+from ufd_ray.redaction import redact
+
+_ANSWERS_WITHIN_S = 60.0
+"""A head that starts anew is away for less."""
+_SAID = 300
+"""Characters of what Ray says; a traceback follows."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,9 @@ def join_cluster() -> Cluster:
 
     `ray job submit` sets it. Without it, a Ray that happens to run here is left alone: it may be
     somebody else's, and a trace of one that has gone would be looked for in vain for minutes.
+
+    Raises:
+        ClusterError: it cannot be joined, or does not start.
     """
     address = os.environ.get("RAY_ADDRESS")
     may_grow = bool(address) or ray.is_initialized()
@@ -63,13 +77,50 @@ def join_cluster() -> Cluster:
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if not address:
             quiet |= {"address": "local", "include_dashboard": False}
-        with _without_greeting():
-            ray.init(**quiet)
+        try:
+            _wait_for_answer(address or "")
+            with _without_greeting():
+                ray.init(**quiet)
+        except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
+            raise ClusterError(_no_ray(address, error)) from error
     if threading.current_thread() is threading.main_thread():
         # As Ctrl-C: the run's record says that it failed. (Ray's own handler aborts the process.)
         signal.signal(signal.SIGTERM, _interrupt)
     set_up_data()
     return look_at_cluster(may_grow)
+
+
+def _wait_for_answer(address: str) -> None:
+    """Wait until something listens at `host:port`. Ray itself would try for twenty minutes.
+
+    Raises:
+        OSError: nothing does.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in host or not port.isdigit():  # `auto`, `local`, `ray://…`
+        return
+    until = time.monotonic() + _ANSWERS_WITHIN_S
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_S).close()
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)
+
+
+def _no_ray(address: str | None, error: Exception) -> str:
+    said = redact(" ".join(str(error).split())[:_SAID]) or type(error).__name__
+    if address:
+        return (
+            f"the cluster of RAY_ADDRESS={redact(address)} cannot be joined: {said}; expected Ray"
+            f" {ray.__version__} to run there, and to take this job's token where it asks for one"
+        )
+    return (
+        f"Ray does not start on this machine: {said}; its logs lie in /tmp/ray/session_latest/logs:"
+        " look there, and whether memory and disk are left"
+    )
 
 
 def set_up_data() -> Any:
