@@ -138,8 +138,8 @@ class Encoder(nn.Module):
         Raises:
             SettingsError: it does not give one vector of that length an image.
         """
-        rows = pixels.reshape(-1, 3 * self.input_size).float()
-        normalised = rows.div_(255).sub_(self._mean).div_(self._std).to(self._dtype)
+        values = pixels.reshape(-1, 3 * self.input_size) / 255  # memory of its own, from here on
+        normalised = values.sub_(self._mean).div_(self._std).to(self._dtype)
         with self._as_promised():
             features: Tensor = self._tower(normalised.view(pixels.shape).permute(0, 3, 1, 2))
         if features.shape != (len(pixels), self.dim):

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from ufd_ray.encoders.first_token import FirstTokenAttention
 from ufd_ray.encoders.self_attention import SelfAttention
 
-_CALLING = (nn.Sequential, SelfAttention, FirstTokenAttention)
-_CALLING_TOO = ("timm.layers.attention.Attention", "timm.layers.mlp.Mlp")
-"""Those that call their layers one after the other; others may reach for a layer's weights."""
+_CALLERS = (nn.Sequential, SelfAttention, FirstTokenAttention)
+_CALLERS_OF_TIMM = ("timm.layers.attention.Attention", "timm.layers.mlp.Mlp")
+"""Those that call their layers in the order in which they hold them; others may reach for a layer's
+weights."""
 _FUSED = {nn.SiLU: ("swish", ""), nn.GELU: ("gelu", "none")}
-"""What oneDNN calls an activation function, and which of its ways is meant."""
+"""What oneDNN calls an activation function, and the algorithm for it."""
 
 
 class PackedLinear(nn.Module):
@@ -26,7 +27,7 @@ class PackedLinear(nn.Module):
 
     Args:
         layer: whose weights are laid out anew.
-        activation: one of those that can be fused; None: none.
+        activation: SiLU or exact GELU, if one follows.
     """
 
     def __init__(self, layer: nn.Linear, activation: nn.Module | None = None) -> None:
@@ -34,12 +35,14 @@ class PackedLinear(nn.Module):
         # No parameters: what is laid out like this, nothing can cast, move or save.
         self._weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach())
         self._bias = None if layer.bias is None else layer.bias.detach()
-        self._name, self._way = ("none", "") if activation is None else _FUSED[type(activation)]
+        self._name, self._algorithm = (
+            ("none", "") if activation is None else _FUSED[type(activation)]
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """bf16 (…, in_features) → bf16 (…, out_features)."""
         made: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self._weight, self._bias, self._name, [], self._way
+            x, self._weight, self._bias, self._name, [], self._algorithm
         )
         return made
 
@@ -57,23 +60,25 @@ def pack_weights(module: nn.Module) -> int:
     for parent in list(module.modules()):
         if not _calls_its_layers(parent):
             continue
-        children = list(parent.named_children())
-        for place, (name, child) in enumerate(children):
-            if type(child) is not nn.Linear:
+        layers = list(parent._modules.items())  # each as often as it is called
+        for (name, layer), (next_name, after) in zip(
+            layers, [*layers[1:], ("", None)], strict=True
+        ):
+            if type(layer) is not nn.Linear:
                 continue
-            follower, after = children[place + 1] if place + 1 < len(children) else ("", None)
-            fused = _is_fused(after)
-            setattr(parent, name, PackedLinear(child, after if fused else None))
-            if fused:
-                setattr(parent, follower, nn.Identity())
+            fused = after if _can_be_fused(after) else None
+            setattr(parent, name, PackedLinear(layer, fused))
+            if fused is not None:
+                setattr(parent, next_name, nn.Identity())
             packed += 1
     return packed
 
 
 def _calls_its_layers(parent: nn.Module) -> bool:
     kind = type(parent)
-    return isinstance(parent, _CALLING) or f"{kind.__module__}.{kind.__qualname__}" in _CALLING_TOO
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    return isinstance(parent, _CALLERS) or name in _CALLERS_OF_TIMM
 
 
-def _is_fused(layer: nn.Module | None) -> bool:
+def _can_be_fused(layer: nn.Module | None) -> bool:
     return type(layer) in _FUSED and getattr(layer, "approximate", "none") == "none"

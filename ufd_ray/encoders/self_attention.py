@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -53,8 +52,7 @@ class SelfAttention(nn.Module):
 def linear_of(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     """A frozen layer of these very weights: (out, in) and (out,)."""
     out_features, in_features = weight.shape
-    with torch.device("meta"):
-        layer = nn.Linear(in_features, out_features, bias is not None)
+    layer = nn.Linear(in_features, out_features, bias is not None, device="meta")
     layer.weight = nn.Parameter(weight.detach(), requires_grad=False)
     if bias is not None:
         layer.bias = nn.Parameter(bias.detach(), requires_grad=False)

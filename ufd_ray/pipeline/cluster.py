@@ -14,19 +14,20 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any, NoReturn
 
 import ray
 import ray.data
-import ray.exceptions
 from ray.experimental.internal_kv import _internal_kv_get
 
 from ufd_ray.errors import ClusterError
 from ufd_ray.redaction import redact
 
 _ANSWERS_WITHIN_S = 60.0
-"""A head that starts anew is away for less."""
-_SAID = 300
+"""How long a first connection is tried for: a head that is started anew is away for less."""
+_AGAIN_AFTER_S = 1.0
+_MOST_SAID = 300
 """Characters of what Ray says; a traceback follows."""
 
 
@@ -81,8 +82,8 @@ def join_cluster() -> Cluster:
             _wait_for_answer(address or "")
             with _without_greeting():
                 ray.init(**quiet)
-        except (RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
-            raise ClusterError(_no_ray(address, error)) from error
+        except Exception as error:  # of any kind: Ray raises plain ones as well
+            raise ClusterError(_why_no_ray(address, error)) from error
     if threading.current_thread() is threading.main_thread():
         # As Ctrl-C: the run's record says that it failed. (Ray's own handler aborts the process.)
         signal.signal(signal.SIGTERM, _interrupt)
@@ -91,35 +92,37 @@ def join_cluster() -> Cluster:
 
 
 def _wait_for_answer(address: str) -> None:
-    """Wait until something listens at `host:port`. Ray itself would try for twenty minutes.
+    """Wait until something listens at `host:port`: Ray itself would try for twenty minutes.
 
     Raises:
         OSError: nothing does.
     """
-    host, colon, port = address.rpartition(":")
-    if not colon or "/" in host or not port.isdigit():  # `auto`, `local`, `ray://…`
+    host, _, port = address.rpartition(":")
+    # Neither `auto`, `local`, `ray://…`, nor an IPv6 address without brackets and port.
+    if not host or not port.isdigit() or "/" in host or (":" in host and host[-1] != "]"):
         return
     until = time.monotonic() + _ANSWERS_WITHIN_S
     while True:
+        left = until - time.monotonic()
         try:
-            socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_S).close()
+            socket.create_connection((host.strip("[]"), int(port)), max(1, left)).close()
             return
         except OSError:
-            if time.monotonic() > until:
+            if left <= 0:
                 raise
-            time.sleep(1)
+            time.sleep(_AGAIN_AFTER_S)
 
 
-def _no_ray(address: str | None, error: Exception) -> str:
-    said = redact(" ".join(str(error).split())[:_SAID]) or type(error).__name__
-    if address:
+def _why_no_ray(address: str | None, error: Exception) -> str:
+    said = shorten(redact(str(error)), _MOST_SAID, placeholder=" …") or type(error).__name__
+    if address and address != "local":
         return (
             f"the cluster of RAY_ADDRESS={redact(address)} cannot be joined: {said}; expected Ray"
             f" {ray.__version__} to run there, and to take this job's token where it asks for one"
         )
     return (
-        f"Ray does not start on this machine: {said}; its logs lie in /tmp/ray/session_latest/logs:"
-        " look there, and whether memory and disk are left"
+        f"Ray does not start on this machine: {said}; look into its logs (/tmp/ray/session_latest/"
+        "logs, unless RAY_TMPDIR says otherwise), and whether memory and disk are left"
     )
 
 

@@ -44,6 +44,7 @@ def test_one_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ConnectionError("ray client connection timeout"),
         ValueError(""),
+        Exception("The current node timed out during startup"),
         ray.exceptions.AuthenticationError("Authentication token is missing\nand more"),
     ],
 )
@@ -55,6 +56,7 @@ def test_one_that_cannot_be_joined(error: Exception, monkeypatch: pytest.MonkeyP
     assert "\n" not in str(e.value)
     assert "password" not in str(e.value)
     assert ray.__version__ in str(e.value)
+    assert " ".join(str(error).split() or ["ValueError"])[:100] in str(e.value)
 
 
 def test_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,6 +67,36 @@ def test_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(ClusterError, match=r"cannot be joined: .*; expected Ray"):
             join_cluster()
+
+
+def test_one_that_comes_back_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray, "init", refuse(RuntimeError("Ray was asked")))
+    with socket.socket() as head:
+        head.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(cluster.time, "sleep", lambda _: head.listen())
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{head.getsockname()[1]}")
+        with pytest.raises(ClusterError, match="Ray was asked"):
+            join_cluster()
+
+
+@pytest.mark.parametrize("address", ["auto", "local", "ray://127.0.0.1:1", "head", "::1", ""])
+def test_what_is_no_host_and_port_is_left_to_ray(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "init", refuse(RuntimeError("Ray was asked")))
+    monkeypatch.setattr(cluster.socket, "create_connection", lambda *_: pytest.fail("not asked"))
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ClusterError, match="Ray was asked") as e:
+        join_cluster()
+    assert ("does not start on this machine" in str(e.value)) == (address in ("", "local"))
+
+
+def test_no_secret_is_told_however_long_ray_talks(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = f"{'x' * 285} ray://someone:password@head:10001 is not there"
+    monkeypatch.setattr(ray, "init", refuse(RuntimeError(told)))
+    with pytest.raises(ClusterError) as e:
+        join_cluster()
+    assert "passw" not in str(e.value)
 
 
 def test_a_ray_that_was_imported_before_gets_no_token() -> None:
