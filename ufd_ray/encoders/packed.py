@@ -8,6 +8,8 @@ would take a minute at every start.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -61,9 +63,7 @@ def pack_weights(module: nn.Module) -> int:
         if not _calls_its_layers(parent):
             continue
         layers = list(parent._modules.items())  # each as often as it is called
-        for (name, layer), (next_name, after) in zip(
-            layers, [*layers[1:], ("", None)], strict=True
-        ):
+        for (name, layer), (next_name, after) in pairwise([*layers, ("", None)]):
             if type(layer) is not nn.Linear:
                 continue
             fused = after if _can_be_fused(after) else None

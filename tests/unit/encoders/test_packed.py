@@ -85,13 +85,22 @@ def test_what_is_replaced_and_what_is_fused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(packed, "PackedLinear", stand_in)
     torch.manual_seed(3)
     norm = nn.LayerNorm(8)
-    layers = [nn.Linear(8, 8), nn.GELU(), norm, nn.Linear(8, 8), norm, nn.SiLU(), nn.Linear(8, 8)]
+    layers = [
+        nn.Sequential(),
+        nn.Linear(8, 8),
+        nn.GELU(),
+        norm,
+        nn.Linear(8, 8),
+        norm,
+        nn.SiLU(),
+        nn.Linear(8, 8),
+    ]
     plain = nn.Sequential(*layers).eval().requires_grad_(False)
     replaced: Any = copy.deepcopy(plain)
     assert pack_weights(replaced) == 3
     kinds = [type(layer).__name__ for layer in replaced]
     wrapped, same, none = "Sequential", "LayerNorm", "Identity"
-    assert kinds == [wrapped, none, same, wrapped, same, "SiLU", wrapped]
+    assert kinds == ["Sequential", wrapped, none, same, wrapped, same, "SiLU", wrapped]
     x = torch.randn(4, 8)
     assert torch.equal(replaced(x), plain(x))
     lean: Any = tiny_clip()
