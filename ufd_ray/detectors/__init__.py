@@ -27,7 +27,12 @@ from ufd_ray.detectors.probe import Probe, scores_of
 from ufd_ray.detectors.published import import_published, is_published, tell_whose
 from ufd_ray.detectors.search import SearchCounts
 from ufd_ray.detectors.subsets import balanced_order
-from ufd_ray.detectors.thresholds import Thresholds, find_thresholds, reals_needed
+from ufd_ray.detectors.thresholds import (
+    Thresholds,
+    find_thresholds,
+    reals_needed,
+    tuned_threshold,
+)
 from ufd_ray.detectors.training_rows import AllReduce
 from ufd_ray.detectors.verdict import verdicts
 
@@ -80,6 +85,7 @@ __all__ = [
     "tell_bound",
     "tell_row",
     "tell_whose",
+    "tuned_threshold",
     "verdicts",
     "vote",
 ]

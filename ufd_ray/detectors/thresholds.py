@@ -74,6 +74,17 @@ def find_thresholds(
     return Thresholds(default, tuned, bound, calibrated, details)
 
 
+def tuned_threshold(
+    scores: NDArray[np.floating], labels: NDArray[np.integer], *, default: float
+) -> float | None:
+    """The threshold `tuned` of `find_thresholds` alone; None where none beats guessing.
+
+    Args and errors as there.
+    """
+    check_labelled(scores, labels, "scores")
+    return _tune(scores.astype(np.float64), labels == FAKE, default)[0]
+
+
 def reals_needed(max_fpr: float, confidence: float) -> int:
     """The least number of real images from which a threshold can be promised at all.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ufd_ray.detectors import find_thresholds, fit_calibration
+from ufd_ray.detectors import fit_calibration, tuned_threshold
 from ufd_ray.detectors.calibration import Method
 from ufd_ray.schema import FAKE, REAL
 
@@ -83,15 +83,8 @@ def cross_fitted_accuracy(
     right = np.empty(len(labels), bool)
     for part in np.unique(parts):
         held_out = parts == part
-        found = find_thresholds(
-            scores[~held_out],
-            labels[~held_out],
-            default=default,
-            calibrated=None,
-            max_fpr=0.5,
-            confidence=0.5,
-        )
-        threshold = default if found.tuned is None else found.tuned
+        tuned = tuned_threshold(scores[~held_out], labels[~held_out], default=default)
+        threshold = default if tuned is None else tuned
         over = scores[held_out].astype(np.float64) > threshold
         right[held_out] = over == (labels[held_out] == FAKE)
     return float(right[labels == REAL].mean() + right[labels == FAKE].mean()) / 2

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from ufd_ray.detectors import find_thresholds
+from ufd_ray.detectors import tuned_threshold
 from ufd_ray.detectors.calibration import check_labelled
 
 
@@ -58,9 +58,6 @@ def oracle_threshold(
         ValueError: shapes do not fit.
         SettingsError: as for `average_precision`.
     """
-    check_labelled(scores, labels, "scores")
-    tuned = find_thresholds(
-        scores, labels, default=default, calibrated=None, max_fpr=0.5, confidence=0.5
-    ).tuned
+    tuned = tuned_threshold(scores, labels, default=default)
     # Where none does better than guessing, no image is called fake: one half, which is the best.
     return float(scores.max()) if tuned is None else tuned
