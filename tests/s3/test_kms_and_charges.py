@@ -24,8 +24,8 @@ from ufd_ray.errors import ErrorCode, StorageError
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline import score as score_job
 from ufd_ray.pipeline.cluster import Cluster
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.publishing import publish
-from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.settings import EvaluateSettings, ScoreSettings
 from ufd_ray.storage import (
     FetchLimits,
@@ -67,7 +67,7 @@ def publish_an_evaluation(output: str, options: StorageOptions, probe: Path) -> 
     settings = EvaluateSettings(input=["/tests"], output=output, probe=str(probe), gallery=False)
     detectors = Detectors.read(settings.deciding, StorageOptions())
     rows = table(*(scored("crawl", number % 2, []) for number in range(10)))
-    publish(Judged(settings, detectors, PLAN, None, options), [rows], {})
+    publish(Evaluation(settings, detectors, PLAN, None, options), [rows], {})
 
 
 @pytest.mark.usefixtures("s3_env")

@@ -11,9 +11,9 @@ from ufd_ray import __version__
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.comparing.compared import describe_compared
 from ufd_ray.pipeline.evaluating.account import describe_groups, describe_sets
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.figures import Figures
 from ufd_ray.pipeline.evaluating.judgement import Judgement
-from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.sweeping.writing import describe_sweeps
 from ufd_ray.storage import utc_now
 
@@ -22,7 +22,7 @@ _VERSIONS = ("torch", "pillow", "numpy", "scikit-learn", "matplotlib")
 
 
 def describe(
-    judged: Judged,
+    evaluation: Evaluation,
     found: Judgement,
     figures: Figures | None,
     files: Sequence[Mapping[str, Any]],
@@ -32,20 +32,20 @@ def describe(
     """The whole document.
 
     Args:
-        judged: what was evaluated.
+        evaluation: what was evaluated.
         found: what came of it.
         figures: what was drawn; None: nothing.
         files: what lies beside it, each with its checksum.
         fingerprint: all that decides the figures.
         outcome: how the job ends.
     """
-    sets, alignment = found.sets, judged.alignment
+    sets, alignment = found.sets, evaluation.alignment
     return {
         "outcome": outcome.word,
         "evaluated_at": utc_now(),
-        **_identities(judged),
+        **_identities(evaluation),
         "detectors": {c.name: {"default": c.default, "tuned": c.tuned} for c in found.columns},
-        "baselines": describe_compared(judged.compared),
+        "baselines": describe_compared(evaluation.compared),
         "counts": found.counts(),
         "sets": describe_sets(sets, found.collected),
         "left_out": sets.left_out,
@@ -55,13 +55,13 @@ def describe(
         "figures": figures.facts if figures else None,
         "sweeps": describe_sweeps(found.sweeps),
         "files": files,
-        "settings": judged.settings.model_dump(mode="json"),
+        "settings": evaluation.settings.model_dump(mode="json"),
         "fingerprint": fingerprint,
     }
 
 
-def _identities(judged: Judged) -> dict[str, Any]:
-    detectors, plan = judged.detectors, judged.plan
+def _identities(evaluation: Evaluation) -> dict[str, Any]:
+    detectors, plan = evaluation.detectors, evaluation.plan
     facts = detectors.describe(plan.precision, plan.device)
     names = ("encoder", "encoder_id", "weights_are_random", "precision", "device", "dtype")
     contents = detectors.contents()

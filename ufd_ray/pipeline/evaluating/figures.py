@@ -14,10 +14,10 @@ from ufd_ray.images.spectra import MEDIAN_SIDE
 from ufd_ray.pipeline.comparing.features import draw_features
 from ufd_ray.pipeline.evaluating.account import names_and_labels
 from ufd_ray.pipeline.evaluating.embedding_figure import draw_map, seen_embeddings
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.sampled import MOST_OF_A_CLASS
 from ufd_ray.pipeline.evaluating.score_figures import drawn, score_figures
 from ufd_ray.pipeline.evaluating.scores import Collected
-from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.evaluating.spectra import Spectra
 from ufd_ray.report.figures import MOST_PANELS, Drawing, spectra_figure
 from ufd_ray.schema import FAKE, REAL
@@ -38,7 +38,7 @@ class Figures:
 
 
 def draw_figures(
-    judged: Judged,
+    evaluation: Evaluation,
     sets: SetPlan,
     collected: Collected,
     scores: Mapping[str, npt.NDArray[np.float32]],
@@ -48,7 +48,7 @@ def draw_figures(
     """Draw all that there is something to be drawn for; of the others, say why.
 
     Args:
-        judged: what is evaluated.
+        evaluation: what is evaluated.
         sets: which sets, by which images.
         collected: the rows of the flow.
         scores: detector → (n,).
@@ -66,15 +66,15 @@ def draw_figures(
     }
     left_out: dict[str, str] = {}
     try:
-        drawings["t-sne"], facts["t-sne"] = _map(judged, collected)
+        drawings["t-sne"], facts["t-sne"] = _map(evaluation, collected)
     except ValueError as error:
         left_out["t-sne"] = str(error)
-    for one in judged.compared:
+    for one in evaluation.compared:
         if one.baseline.has_features:
             name = f"t-sne-{one.column.name}"
             try:
                 drawings[name], facts[name] = draw_features(
-                    one, collected.kept, judged.settings.seed
+                    one, collected.kept, evaluation.settings.seed
                 )
             except ValueError as error:
                 left_out[name] = str(error)
@@ -87,17 +87,17 @@ def draw_figures(
     return Figures(drawings, facts | {"left_out": left_out})
 
 
-def _map(judged: Judged, collected: Collected) -> tuple[Drawing, dict[str, Any]]:
-    kept, detectors, seed = collected.kept, judged.detectors, judged.settings.seed
+def _map(evaluation: Evaluation, collected: Collected) -> tuple[Drawing, dict[str, Any]]:
+    kept, detectors, seed = collected.kept, evaluation.detectors, evaluation.settings.seed
     if len(kept) < FEWEST_POINTS:
         raise ValueError(f"{len(kept)} images have an embedding, of {FEWEST_POINTS} at least")
     unseen = embedding_matrix(kept["embedding"]), np.asarray(kept["label"], np.int8)
-    seen = seen_embeddings(detectors.bank, seed, judged.storage) if detectors.bank else None
+    seen = seen_embeddings(detectors.bank, seed, evaluation.storage) if detectors.bank else None
     most = MOST_OF_A_CLASS
     which = f"Unseen: up to {most} test images of a class, as many of each set as of another."
     if seen:
         which += f" Seen: up to {most} of the bank."
-    return draw_map(unseen, seen, f"Embeddings of {judged.plan.spec}", which, seed)
+    return draw_map(unseen, seen, f"Embeddings of {evaluation.plan.spec}", which, seed)
 
 
 def _describe(spectra: Spectra) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from ufd_ray.pipeline.evaluating.account import (
     names_and_labels,
 )
 from ufd_ray.pipeline.evaluating.bias import Guard, guard_sets
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.scores import Collected
-from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.sweeping.settings_of_sweeps import Swept, Unswept, settings_of_sweeps
 from ufd_ray.schema import REAL
 
@@ -67,12 +67,12 @@ class Judgement:
 
 
 def judge(
-    judged: Judged, columns: Sequence[ScoreColumn], collected: Collected, swept: Swept
+    evaluation: Evaluation, columns: Sequence[ScoreColumn], collected: Collected, swept: Swept
 ) -> Judgement:
     """Judge all sets, their files, and all that was varied.
 
     Args:
-        judged: what is evaluated.
+        evaluation: what is evaluated.
         columns: the detectors.
         collected: what they said.
         swept: what was varied beside the flow.
@@ -81,25 +81,25 @@ def judge(
         UfdError: no set has scored images of both classes, or the bank has images of one class
             alone.
     """
-    seed = judged.settings.seed
+    seed = evaluation.settings.seed
     names, labels = names_and_labels(collected)
     sets = _plan(names, labels, collected.failed)
-    _check(sets, judged, collected)
+    _check(sets, evaluation, collected)
     scores = {column.name: np.asarray(collected.scores[column.name]) for column in columns}
     rows = judge_sets(sets, names, labels, scores, columns, seed=seed)
     # Baselines are not swept.
-    theirs = {one.column.name for one in judged.compared}
+    theirs = {one.column.name for one in evaluation.compared}
     own_columns = [column for column in columns if column.name not in theirs]
     own_rows = [row for row in rows if row.detector not in theirs]
     own = Unswept(own_columns, scores, own_rows, collected.scores["image_id"].to_pylist())
-    varied = settings_of_sweeps(own, judged.forms, collected.forms, swept)
+    varied = settings_of_sweeps(own, evaluation.forms, collected.forms, swept)
     return Judgement(
         columns,
         collected,
         scores,
         sets,
         rows,
-        guard_sets(sets, collected, judged.alignment, seed),
+        guard_sets(sets, collected, evaluation.alignment, seed),
         [judge_sweep(name, of, sets, names, labels, seed=seed) for name, of in varied.items()],
     )
 
@@ -117,13 +117,13 @@ def _plan(names: Any, labels: Any, failed: Counter[str]) -> SetPlan:
     return replace(plan, left_out=left_out)
 
 
-def _check(sets: SetPlan, judged: Judged, collected: Collected) -> None:
+def _check(sets: SetPlan, evaluation: Evaluation, collected: Collected) -> None:
     if not sets.reals_of:
         raise UfdError(
             "no test set has both real and fake images that could be scored:"
             f" {len(collected.rejected):,} failed, {_by_code(collected.rejected)}"
         )
-    bank = judged.detectors.bank
+    bank = evaluation.detectors.bank
     if bank and collected.scores["nn_margin"].null_count:
         raise UfdError(
             f"bank {bank.uri}: it has images of one class to search, so no margin; both are needed"

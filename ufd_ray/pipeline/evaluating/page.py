@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from ufd_ray.pipeline.comparing.heat import heat_by
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.folded_tables import paper_tables, short_title, sweep_tables
 from ufd_ray.pipeline.evaluating.judgement import Judgement
 from ufd_ray.pipeline.evaluating.mistakes import show_mistakes
-from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.reporting.thumbnails import Looking
 from ufd_ray.report import Drawn, Gallery, count_pictures, render_evaluation
 from ufd_ray.storage import PublishedFile, StorageOptions, join_uri, read_object, write_object
@@ -21,11 +21,13 @@ _ROOM = {"svg": (512 * 2**10, 4 * 2**20), "png": (2 * 2**20, 4 * 2**20)}
 """Most bytes of one figure, and of all: as vectors, else as pixels, which browsers draw at once."""
 
 
-def write_page(judged: Judged, document: Mapping[str, Any], found: Judgement) -> dict[str, Any]:
+def write_page(
+    evaluation: Evaluation, document: Mapping[str, Any], found: Judgement
+) -> dict[str, Any]:
     """Write the page; the mistakes on it are those of the first detector.
 
     Args:
-        judged: what was evaluated.
+        evaluation: what was evaluated.
         document: of `evaluation.json`, with all files that are there.
         found: what came of it.
 
@@ -35,13 +37,17 @@ def write_page(judged: Judged, document: Mapping[str, Any], found: Judgement) ->
     Raises:
         StorageError: it cannot be written, or a figure not be read.
     """
-    settings, storage, names = judged.settings, judged.storage, [c.name for c in found.columns]
+    settings, storage, names = (
+        evaluation.settings,
+        evaluation.storage,
+        [c.name for c in found.columns],
+    )
     galleries: tuple[Gallery, ...] = ()
     if settings.gallery:
         with Looking(settings, storage) as looking:
             sets, collected = found.sets, found.collected
             galleries = show_mistakes(sets, collected, found.columns[0], looking)
-            for one in judged.compared:
+            for one in evaluation.compared:
                 if one.baseline.has_heat:
                     heat = heat_by(one, looking, storage)
                     galleries += show_mistakes(sets, collected, one.column, looking, heat)

@@ -10,7 +10,7 @@ import ray
 from ufd_ray.encoders import EncoderIdentity, EncoderSpec
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
-from ufd_ray.pipeline.evaluating.scoring import Judged
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.sweeping.banks import (
     OtherBank,
     check_memory,
@@ -40,25 +40,25 @@ class SweepPlan:
     encoders: Mapping[EmbeddedBy, EncoderPlan] = field(default_factory=dict)
 
 
-def plan_sweeps(judged: Judged, banks: Sequence[OtherBank], cluster: Cluster) -> SweepPlan:
+def plan_sweeps(evaluation: Evaluation, banks: Sequence[OtherBank], cluster: Cluster) -> SweepPlan:
     """See that all that is swept can be, and plan the encoders of other banks.
 
     Args:
-        judged: the evaluation.
+        evaluation: the job.
         banks: the others.
         cluster: as it is.
 
     Raises:
         SettingsError: something cannot.
     """
-    settings, detectors = judged.settings, judged.detectors
+    settings, detectors = evaluation.settings, evaluation.detectors
     if detectors.bank is not None:
         check_sizes(settings, detectors.bank, cluster)
     own = (detectors.encoder.encoder_id, detectors.dtype)
     check_memory(settings, banks, cluster)
     others = share_embeddings(banks, own)
     plans = {}
-    for by, weights in find_weights(settings, others, own, judged.storage).items():
+    for by, weights in find_weights(settings, others, own, evaluation.storage).items():
         encoder = others[by][0].encoder
         spec = EncoderSpec(encoder.arch, encoder.weights)
         elsewhere = settings.model_copy(update={"weights": weights})
@@ -67,13 +67,13 @@ def plan_sweeps(judged: Judged, banks: Sequence[OtherBank], cluster: Cluster) ->
 
 
 def sweep(
-    planned: SweepPlan, judged: Judged, cluster: Cluster, embedded: Embedded, scratch: str
+    planned: SweepPlan, evaluation: Evaluation, cluster: Cluster, embedded: Embedded, scratch: str
 ) -> Swept:
     """Do what is swept beside the flow.
 
     Args:
         planned: what is.
-        judged: the evaluation.
+        evaluation: the job.
         cluster: as it was.
         embedded: its own images, with their embeddings where these are wanted.
         scratch: URI of a folder for other embeddings.
@@ -81,21 +81,21 @@ def sweep(
     Raises:
         UfdError: a bank cannot be read or searched, workers cannot be had, or rows are lost.
     """
-    settings, bank = judged.settings, judged.detectors.bank
+    settings, bank = evaluation.settings, evaluation.detectors.bank
     sizes = {}
     if bank is not None and settings.sweep_train_size:
         print(f"training-set sizes: {', '.join(f'{n:,}' for n in settings.sweep_train_size)}")
         arguments = (settings.sweep_train_size, settings.ks, settings.seed, embedded)
         task = ray.remote(num_cpus=1)(score_sizes)
-        sizes = ray.get(task.remote(bank, *arguments, judged.storage))
-    found, words = {}, {OWN: _words(judged.detectors.encoder, judged.detectors.dtype)}
+        sizes = ray.get(task.remote(bank, *arguments, evaluation.storage))
+    found, words = {}, {OWN: _words(evaluation.detectors.encoder, evaluation.detectors.dtype)}
     for number, (by, others) in enumerate(planned.others.items()):
         place = embedded
         if by in planned.encoders:
             place = embedded_at(embedded, join_uri(scratch, f"parts-{number}"))
-            embed_images(judged, planned.encoders[by], others[0].encoder, cluster, place)
+            embed_images(evaluation, planned.encoders[by], others[0].encoder, cluster, place)
         for other in others:
-            found[other.name] = score_by_bank(other, settings, place, cluster, judged.storage)
+            found[other.name] = score_by_bank(other, settings, place, cluster, evaluation.storage)
             words[other.name] = _words(other.encoder, other.bank.dtype)
     # In the order given, whatever was embedded together.
     banks = {name: found[name] for name in settings.compared_banks}

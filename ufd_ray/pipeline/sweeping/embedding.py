@@ -5,7 +5,7 @@ from __future__ import annotations
 from ufd_ray.encoders import EncoderIdentity
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.encoding import EncoderPlan
-from ufd_ray.pipeline.evaluating.scoring import Judged
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.flow import make_flow
 from ufd_ray.pipeline.progress import progress_lines, start_tally
 from ufd_ray.pipeline.reading import Inspection
@@ -14,7 +14,7 @@ from ufd_ray.pipeline.waiting import find_place
 
 
 def embed_images(
-    judged: Judged,
+    evaluation: Evaluation,
     plan: EncoderPlan,
     encoder: EncoderIdentity,
     cluster: Cluster,
@@ -23,7 +23,7 @@ def embed_images(
     """Append a row with the embedding of another encoder for every image of a manifest.
 
     Args:
-        judged: what is evaluated: its images are made alike as there.
+        evaluation: what is evaluated: its images are made alike as there.
         plan: how the encoder is loaded.
         encoder: which.
         cluster: as it was.
@@ -32,12 +32,12 @@ def embed_images(
     Raises:
         UfdError: workers cannot be had, or rows not be written.
     """
-    settings, tally = judged.settings, start_tally()
+    settings, tally = evaluation.settings, start_tally()
     placement = find_place(settings, plan.device, cluster)
     print(placement)
-    inspection = Inspection(alignment=judged.alignment)
+    inspection = Inspection(alignment=evaluation.alignment)
     flow = make_flow(
-        settings, plan, encoder, placement, judged.storage, tally, inspection=inspection
+        settings, plan, encoder, placement, evaluation.storage, tally, inspection=inspection
     )
     with progress_lines(tally, "encode", embedded.num_images, settings.progress_s):
         flow.append(flow.embed(flow.read(embedded.manifest)), embedded.parts)

@@ -17,9 +17,9 @@ from ufd_ray.evaluation import ScoreColumn
 from ufd_ray.images import SpectrumSums
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.evaluating.embedding_figure import seen_embeddings
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.publishing import publish
 from ufd_ray.pipeline.evaluating.score_figures import drawn
-from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.evaluating.spectra import Spectra
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import embedding_column, read_bank_info
@@ -30,7 +30,7 @@ SCORES = SHARES | {"nn_margin", "nn_mean_margin_k3"}
 
 
 @pytest.fixture
-def judged(tmp_path: Path) -> Judged:
+def evaluation(tmp_path: Path) -> Evaluation:
     settings = EvaluateSettings(
         input=["/tests"],
         output=str(tmp_path / "out"),
@@ -38,7 +38,7 @@ def judged(tmp_path: Path) -> Judged:
         probe=str(make_probe(tmp_path / "probe")),
         ks=[1, 3],
     )
-    return Judged(settings, Detectors.read(settings.deciding, HERE), PLAN, None, HERE)
+    return Evaluation(settings, Detectors.read(settings.deciding, HERE), PLAN, None, HERE)
 
 
 def rows_with_embeddings(num: int) -> Any:
@@ -53,9 +53,9 @@ def spectra() -> Spectra:
     return Spectra(32, {(HOSTILE, n): SpectrumSums.of(pixels[n:]) for n in (0, 1)}, 1, 2)
 
 
-def test_all_are_written_and_named(judged: Judged) -> None:
-    publish(judged, [rows_with_embeddings(12)], {}, spectra())
-    root = Path(judged.settings.output)
+def test_all_are_written_and_named(evaluation: Evaluation) -> None:
+    publish(evaluation, [rows_with_embeddings(12)], {}, spectra())
+    root = Path(evaluation.settings.output)
     found = json.loads((root / "evaluation.json").read_text())
     names = {"precision-recall", "roc", "t-sne", "spectra-of-mean", "mean-of-spectra"}
     names |= {f"scores-{name}" for name in SCORES}
@@ -82,10 +82,12 @@ def test_all_are_written_and_named(judged: Judged) -> None:
     }
 
 
-def test_what_cannot_be_drawn_is_named(judged: Judged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_drawn_is_named(
+    evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ufd_ray.pipeline.evaluating.figures.score_figures", lambda *_: {})
-    publish(judged, [rows_with_embeddings(4)], {}, Spectra(160, {}, 0, 4))
-    found = json.loads(Path(judged.settings.output, "evaluation.json").read_text())
+    publish(evaluation, [rows_with_embeddings(4)], {}, Spectra(160, {}, 0, 4))
+    found = json.loads(Path(evaluation.settings.output, "evaluation.json").read_text())
     assert found["figures"]["left_out"] == {
         "t-sne": "3 images have an embedding, of 10 at least",
         "spectra": "no image of 160 pixels or more could be read",
@@ -113,9 +115,9 @@ def test_a_banks_sample_is_of_both_classes(tmp_path: Path, monkeypatch: pytest.M
     assert not np.array_equal(draws[0][0], draws[2][0])
 
 
-def test_without_embeddings_nothing_is_kept(judged: Judged) -> None:
-    settings = judged.settings.model_copy(update={"figures": False})
-    plain = Judged(settings, judged.detectors, PLAN, None, HERE)
+def test_without_embeddings_nothing_is_kept(evaluation: Evaluation) -> None:
+    settings = evaluation.settings.model_copy(update={"figures": False})
+    plain = Evaluation(settings, evaluation.detectors, PLAN, None, HERE)
     publish(plain, [table(scored("a", 0, [0, 1, 1]), scored("a", 1, [1, 0, 1]))], {})
     found = json.loads(Path(settings.output, "evaluation.json").read_text())
     assert found["figures"] is None

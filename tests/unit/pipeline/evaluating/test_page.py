@@ -16,9 +16,9 @@ from tests.unit.images.samples import encoded, picture
 from tests.unit.pipeline.evaluating.rows import PLAN, scored, table
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.evaluating import page
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.page import _drawn
 from ufd_ray.pipeline.evaluating.publishing import publish
-from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.pipeline.evaluating.writing import write_figures
 from ufd_ray.report import Drawn
 from ufd_ray.report.figures import MOST_PANELS, spectra_figure
@@ -26,10 +26,10 @@ from ufd_ray.settings import EvaluateSettings
 
 
 @pytest.fixture
-def judged(tmp_path: Path) -> Judged:
+def evaluation(tmp_path: Path) -> Evaluation:
     probe, out = str(make_probe(tmp_path / "probe")), str(tmp_path / "out")
     settings = EvaluateSettings(input=["/tests"], output=out, probe=probe)
-    return Judged(settings, Detectors.read(settings.deciding, HERE), PLAN, None, HERE)
+    return Evaluation(settings, Detectors.read(settings.deciding, HERE), PLAN, None, HERE)
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
@@ -46,11 +46,11 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_the_worst_mistakes_are_shown_first(
-    judged: Judged, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    evaluation: Evaluation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    publish(judged, [table(*rows_of(tmp_path))], {})
-    data = Path(judged.settings.output, page.PAGE).read_bytes()
-    files = json.loads(Path(judged.settings.output, "evaluation.json").read_text())["files"]
+    publish(evaluation, [table(*rows_of(tmp_path))], {})
+    data = Path(evaluation.settings.output, page.PAGE).read_bytes()
+    files = json.loads(Path(evaluation.settings.output, "evaluation.json").read_text())["files"]
     (own,) = [file for file in files if file["name"] == page.PAGE]
     assert own["sha256"] == hashlib.sha256(data).hexdigest()
     text = data.decode()
@@ -68,9 +68,9 @@ def test_the_worst_mistakes_are_shown_first(
     assert "evaluation.html: 2 thumbnails of images" in capsys.readouterr().out
 
 
-def test_without_a_gallery_no_image_is_named(judged: Judged, tmp_path: Path) -> None:
-    settings = judged.settings.model_copy(update={"gallery": False})
-    publish(replace(judged, settings=settings), [table(*rows_of(tmp_path))], {})
+def test_without_a_gallery_no_image_is_named(evaluation: Evaluation, tmp_path: Path) -> None:
+    settings = evaluation.settings.model_copy(update={"gallery": False})
+    publish(replace(evaluation, settings=settings), [table(*rows_of(tmp_path))], {})
     text = Path(settings.output, page.PAGE).read_text()
     assert ".png" not in text
     assert "most like" not in text

@@ -22,16 +22,16 @@ from ufd_ray.errors import UfdError
 from ufd_ray.images import Alignment
 from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.listed_sets import TEST_SET
 from ufd_ray.pipeline.evaluating.publishing import publish
-from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.settings import EvaluateSettings
 
 WHOLE = [scored("a", 0, [0]), scored("a", 1, [1])]
 
 
 @pytest.fixture
-def judged(tmp_path: Path) -> Judged:
+def evaluation(tmp_path: Path) -> Evaluation:
     settings = EvaluateSettings(
         input=["/tests"],
         output=str(tmp_path / "out"),
@@ -40,17 +40,19 @@ def judged(tmp_path: Path) -> Judged:
         ks=[1],
         figures=False,
     )
-    return Judged(settings, Detectors.read(settings.deciding, HERE), PLAN, None, HERE)
+    return Evaluation(settings, Detectors.read(settings.deciding, HERE), PLAN, None, HERE)
 
 
-def document(judged: Judged) -> Any:
-    return json.loads(Path(judged.settings.output, "evaluation.json").read_text())
+def document(evaluation: Evaluation) -> Any:
+    return json.loads(Path(evaluation.settings.output, "evaluation.json").read_text())
 
 
-def test_a_set_that_failed_is_named(judged: Judged, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_set_that_failed_is_named(
+    evaluation: Evaluation, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [*WHOLE, scored("b", 1, [1]), failed("b", "empty"), failed("c", "corrupt")]
-    assert publish(judged, [table(*rows)], {}) == Outcome.PUBLISHED_WITH_ERRORS
-    found = document(judged)
+    assert publish(evaluation, [table(*rows)], {}) == Outcome.PUBLISHED_WITH_ERRORS
+    found = document(evaluation)
     assert found["outcome"] == "published_with_errors"
     assert found["left_out"] == {
         "b": "1 fake images and no real one (1 failed)",
@@ -67,10 +69,12 @@ def test_a_set_that_failed_is_named(judged: Judged, capsys: pytest.CaptureFixtur
     assert "nn_vote_k1: mAP 100.00, mean accuracy 100.00 (100.00 with the best" in said
 
 
-def test_few_failures_are_none_of_the_outcome(judged: Judged) -> None:
+def test_few_failures_are_none_of_the_outcome(evaluation: Evaluation) -> None:
     many = [table(*WHOLE)] * 10
-    assert publish(judged, [*many, table(failed("a", "empty"))], {"seed": 0}) == Outcome.PUBLISHED
-    found = document(judged)
+    assert (
+        publish(evaluation, [*many, table(failed("a", "empty"))], {"seed": 0}) == Outcome.PUBLISHED
+    )
+    found = document(evaluation)
     assert (found["fingerprint"], found["sets"]["a"]["failed"]) == ({"seed": 0}, 1)
 
 
@@ -82,14 +86,16 @@ def test_few_failures_are_none_of_the_outcome(judged: Judged) -> None:
     ],
 )
 def test_without_figures_nothing_is_published(
-    judged: Judged, rows: list[dict[str, Any]], said: str
+    evaluation: Evaluation, rows: list[dict[str, Any]], said: str
 ) -> None:
     with pytest.raises(UfdError, match=said):
-        publish(judged, [table(*rows)], {})
-    assert not Path(judged.settings.output).exists()
+        publish(evaluation, [table(*rows)], {})
+    assert not Path(evaluation.settings.output).exists()
 
 
-def test_files_that_tell_are_warned_of(judged: Judged, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_tell_are_warned_of(
+    evaluation: Evaluation, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows: list[dict[str, Any]] = []
     for number in range(50):
         label = number % 2
@@ -99,10 +105,10 @@ def test_files_that_tell_are_warned_of(judged: Judged, capsys: pytest.CaptureFix
     few = [row | {TEST_SET: "few"} for row in rows[:10]]
     rows.append(failed("a", "too_small"))
     wanted = ("traits", "aligned_traits")
-    settings = judged.settings.model_copy(update={"align": True})
-    judged = replace(judged, settings=settings)
-    assert publish(judged, [table_with_traits(rows + few, *wanted)], {}) == Outcome.PUBLISHED
-    found = document(judged)["format_bias"]
+    settings = evaluation.settings.model_copy(update={"align": True})
+    evaluation = replace(evaluation, settings=settings)
+    assert publish(evaluation, [table_with_traits(rows + few, *wanted)], {}) == Outcome.PUBLISHED
+    found = document(evaluation)["format_bias"]
     assert (found["margin"], found["fewest"], list(found["sets"])) == (0.1, 20, ["a", "few"])
     came, aligned = (found["sets"]["a"][name] for name in ("as_they_came", "aligned"))
     assert (came["n_real"], came["n_fake"], came["chance"]) == (25, 25, 0.5)
@@ -114,25 +120,27 @@ def test_files_that_tell_are_warned_of(judged: Judged, capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert "set a as it came: real images and fakes differ in their files: AP 100.00" in said
     assert "set a aligned: the size of the file, all that differs, tells little" in said
-    text = Path(judged.settings.output, "tables.md").read_text()
+    text = Path(evaluation.settings.output, "tables.md").read_text()
     assert text.count("| a | as they came | 50.00 | 100.00 [") == 1
 
 
-def test_without_traits_nothing_is_said_of_them(judged: Judged) -> None:
-    publish(judged, [table(*WHOLE)], {})
-    assert document(judged)["format_bias"] is None
-    assert "Format bias" not in Path(judged.settings.output, "tables.md").read_text()
+def test_without_traits_nothing_is_said_of_them(evaluation: Evaluation) -> None:
+    publish(evaluation, [table(*WHOLE)], {})
+    assert document(evaluation)["format_bias"] is None
+    assert "Format bias" not in Path(evaluation.settings.output, "tables.md").read_text()
 
 
-def test_images_are_aligned_to_what_the_encoder_sees(judged: Judged) -> None:
-    assert judged.alignment is None
+def test_images_are_aligned_to_what_the_encoder_sees(evaluation: Evaluation) -> None:
+    assert evaluation.alignment is None
     for more, expected in (({}, TINY.input_size), ({"align_size": 99}, 99)):
-        settings = judged.settings.model_copy(update={"align": True, "align_quality": 80} | more)
-        assert replace(judged, settings=settings).alignment == Alignment(expected, 80)
+        settings = evaluation.settings.model_copy(
+            update={"align": True, "align_quality": 80} | more
+        )
+        assert replace(evaluation, settings=settings).alignment == Alignment(expected, 80)
 
 
-def test_a_set_is_no_formula_in_a_spreadsheet(judged: Judged) -> None:
-    publish(judged, [table(scored("=1+1", 0, [0]), scored("=1+1", 1, [1]))], {})
-    lines = Path(judged.settings.output, "metrics.csv").read_text().splitlines()
+def test_a_set_is_no_formula_in_a_spreadsheet(evaluation: Evaluation) -> None:
+    publish(evaluation, [table(scored("=1+1", 0, [0]), scored("=1+1", 1, [1]))], {})
+    lines = Path(evaluation.settings.output, "metrics.csv").read_text().splitlines()
     assert any(line.startswith('"\'=1+1",') for line in lines)
     assert not any(line.startswith('"=') for line in lines)

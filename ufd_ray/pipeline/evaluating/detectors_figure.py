@@ -10,8 +10,8 @@ from ufd_ray.evaluation.judging import AVERAGE_PRECISION
 from ufd_ray.evaluation.means import GROUP
 from ufd_ray.evaluation.paper.rows import detector_title
 from ufd_ray.evaluation.paper.sets import PAPER_SETS
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.score_figures import drawn
-from ufd_ray.pipeline.evaluating.scoring import Judged
 from ufd_ray.report.figures import MOST_PANELS, Drawing, points_figure
 
 _NONE = (math.nan, math.nan)
@@ -19,16 +19,16 @@ _MEANS = {"gan": "mean of GANs", "unseen": "mean of unseen", "all": "mean"}
 
 
 def draw_beside(
-    judged: Judged, rows: Sequence[Row], columns: Sequence[ScoreColumn]
+    evaluation: Evaluation, rows: Sequence[Row], columns: Sequence[ScoreColumn]
 ) -> dict[str, Drawing]:
     """Name of a file, without its ending → figure; none without baselines.
 
     Args:
-        judged: what is evaluated.
+        evaluation: what is evaluated.
         rows: all figures.
         columns: the detectors; of votes and mean margins, that of most neighbours is drawn.
     """
-    if not judged.compared:
+    if not evaluation.compared:
         return {}
     return {"baselines": draw_over_sets(rows, [column.name for column in drawn(columns)])}
 

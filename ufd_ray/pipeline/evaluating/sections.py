@@ -8,23 +8,23 @@ from ufd_ray.evaluation import Row, ScoreColumn
 from ufd_ray.evaluation.paper.by_class import class_lines
 from ufd_ray.evaluation.paper.sets import key_of
 from ufd_ray.pipeline.comparing.compared import section_of
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.score_figures import drawn
-from ufd_ray.pipeline.evaluating.scoring import Judged
 
 _OF_TABLE_1 = "resnet50-blur-jpeg-0.5"
 
 
 def sections_of(
-    judged: Judged, rows: Sequence[Row], columns: Sequence[ScoreColumn]
+    evaluation: Evaluation, rows: Sequence[Row], columns: Sequence[ScoreColumn]
 ) -> list[list[str]]:
     """Which the baselines are, if there are any; and where the mistakes of all detectors fall.
 
     Args:
-        judged: what is evaluated.
+        evaluation: what is evaluated.
         rows: all figures.
         columns: the detectors; of votes and mean margins, that of most neighbours is told of.
     """
-    compared, bank = judged.compared, judged.detectors.bank
+    compared, bank = evaluation.compared, evaluation.detectors.bank
     names = [column.name for column in drawn(columns)]
     # What a probe was fitted on is known only to who fitted it.
     of_bank = tuple(map(key_of, bank.counts.get("source", {}))) if bank else ()

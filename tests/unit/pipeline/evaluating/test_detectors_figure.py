@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.unit.report.figures.test_panels import comments
 from ufd_ray.evaluation import Row
-from ufd_ray.pipeline.comparing.figure import draw_over_sets
+from ufd_ray.pipeline.evaluating.detectors_figure import draw_over_sets
 from ufd_ray.report.figures import MOST_PANELS
 
 DETECTORS = ["probe_score", "baseline_progan", "baseline_ldm"]
