@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from tests.crawl.handmade import HERE
 from tests.unit.images.samples import noise
-from ufd_ray.baselines import BASELINES, Baseline, TrainingRecipe, load_network
-from ufd_ray.baselines.baseline import binary_losses, binary_scores
+from ufd_ray.baselines import BASELINES, Baseline, TrainingRecipe, load_network, score_pixels
 from ufd_ray.baselines.known import Known
+from ufd_ray.baselines.network import BackboneAndHead
 from ufd_ray.encoders.tower import own_random_numbers
 from ufd_ray.images import PixelRecipe, decode, to_pixels
 from ufd_ray.storage import (
@@ -35,30 +35,22 @@ NAME, ARCH = "tiny", "convolutions"
 class Tiny(Baseline):
     """Two convolutions and a mean."""
 
+    has_batch_norm = False
+
     def __init__(self, name: str, arch: str, is_published: bool) -> None:
-        self.name, self.arch, self.is_published = name, arch, is_published
-        self.train = PixelRecipe(32, 36, perturbed=0.1, crop="random", flipped=0.5)
-        self.validation = PixelRecipe(32, 36, perturbed=0.1, fixed=True)
-        self.test = PixelRecipe(32)
+        super().__init__(name, arch, is_published)
+        self.train_pixels = PixelRecipe(32, 36, perturbed=0.1, crop="random", flipped=0.5)
+        self.validation_pixels = PixelRecipe(32, 36, perturbed=0.1, fixed=True)
+        self.test_pixels = PixelRecipe(32)
         self.recipe = TrainingRecipe("adam", 1e-2, batch_size=12, max_epochs=2)
 
     def build(self) -> nn.Module:
         layers = (nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, 2), nn.ReLU())
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 1))
+        backbone = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return BackboneAndHead(backbone, nn.Linear(8, 1))
 
     def inputs(self, pixels: Tensor) -> Tensor:
         return pixels.permute(0, 3, 1, 2).to(torch.float32) / 128 - 1
-
-    def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        return binary_losses(outputs, labels)
-
-    def scores(self, outputs: Tensor) -> Tensor:
-        return binary_scores(outputs)
-
-    def features(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        assert isinstance(network, nn.Sequential)
-        found: Tensor = network[:-1](inputs)
-        return found
 
 
 @contextmanager
@@ -93,6 +85,7 @@ def save_untrained(folder: Path, source: str = "training") -> Path:
         "name": NAME,
         "arch": ARCH,
         "options": {},
+        "starts_from": None,
         "is_published": False,
         "thresholds": {"default": 0.5, "tuned": 0.25},
         "counts": {"train": {"source": {}}},
@@ -110,7 +103,7 @@ def scores_without_ray(folder: Path, files: Sequence[Path]) -> NDArray[np.float3
     with network_file(info, HERE) as file:
         network = load_network(baseline, file)
     images = [decode(file.read_bytes(), max_pixels=10**6) for file in files]
-    pixels = np.stack([to_pixels(one, mode="crop", size=baseline.test.size) for one in images])
-    with torch.inference_mode():
-        outputs = network(baseline.inputs(torch.from_numpy(pixels)))
-        return np.asarray(baseline.scores(outputs).numpy())
+    pixels = np.stack(
+        [to_pixels(one, mode="crop", size=baseline.test_pixels.size) for one in images]
+    )
+    return score_pixels(baseline, network, pixels)

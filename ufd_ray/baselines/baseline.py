@@ -47,66 +47,65 @@ class TrainingRecipe:
 
 
 class Baseline(ABC):
-    """One of the paper's other detectors.
+    """One of the paper's other detectors. As it stands here it makes one logit an image.
 
-    Attributes:
+    Args:
         name: under which it stands in commands and tables.
         arch: its network's name.
         is_published: whether network and recipe are those of the paper's tables; false for small
             variants, and tables say so.
-        train: how training images become pixels.
-        validation: likewise, those that decide when to stop.
-        test: likewise, those that are judged.
+
+    Attributes:
+        train_pixels: how training images become pixels.
+        validation_pixels: likewise, those that decide when to stop.
+        test_pixels: likewise, those that are judged.
         recipe: how it is trained.
         options: what else was chosen, a word each by name. `baseline_named` of name, arch and
-            options makes the same baseline again.
-        backbone: the architecture that it starts from, in the words of an encoder's; None: it is
-            trained from scratch.
-        weights: the tag of the weights to start from, unless others are asked for; None likewise.
+            options makes the same network, pixels and scores again.
+        backbone_arch: the architecture that it starts from, in the words of an encoder's; None: it
+            is trained from scratch.
+        weights_tag: of the weights to start from, unless others are asked for; None likewise.
+        has_batch_norm: whether its network normalises by batches, so that it is another network
+            where each of several workers has a share of a batch.
+        has_features: whether it says what its last layer sees.
+        has_heat: whether it says where an image looks generated.
     """
 
-    name: str
-    arch: str
-    is_published: bool
-    train: PixelRecipe
-    validation: PixelRecipe
-    test: PixelRecipe
+    train_pixels: PixelRecipe
+    validation_pixels: PixelRecipe
+    test_pixels: PixelRecipe
     recipe: TrainingRecipe
     options: Mapping[str, str] = MappingProxyType({})
-    backbone: str | None = None
-    weights: str | None = None
+    backbone_arch: str | None = None
+    weights_tag: str | None = None
+    has_batch_norm = True
+    has_features = True
+    has_heat = False
 
-    @property
-    def has_features(self) -> bool:
-        """Whether it says what its last layer sees."""
-        return type(self).features is not Baseline.features
-
-    @property
-    def has_heat(self) -> bool:
-        """Whether it says where an image looks generated."""
-        return type(self).heat is not Baseline.heat
+    def __init__(self, name: str, arch: str, is_published: bool) -> None:
+        self.name, self.arch, self.is_published = name, arch, is_published
 
     @abstractmethod
     def build(self) -> nn.Module:
-        """The network on the CPU in float32, its numbers drawn from torch's default generator."""
+        """A `BackboneAndHead` on the CPU in float32, initialised by torch's default generator."""
 
-    def start_from(self, network: nn.Module, backbone: Mapping[str, Tensor]) -> None:
+    def start_from(self, network: nn.Module, state_dict: Mapping[str, Tensor]) -> None:
         """Put pretrained weights into a network that `build` has made.
 
         Args:
             network: changed in place; its last layer stays as it was drawn.
-            backbone: the state dict of an encoder of the architecture `self.backbone`, whole.
+            state_dict: of an encoder of the architecture `self.backbone_arch`, whole.
 
         Raises:
             SettingsError: it is that of another architecture, or the baseline starts from scratch.
         """
-        if self.backbone is None:
+        if self.backbone_arch is None:
             raise SettingsError(f"{self.name} is trained from scratch; give it no weights")
         try:
-            network.get_submodule("backbone").load_state_dict(dict(backbone))
+            network.get_submodule("backbone").load_state_dict(dict(state_dict))
         except RuntimeError as error:
             raise SettingsError(
-                f"{self.name} starts from {self.backbone}, and these weights are not of that"
+                f"{self.name} starts from {self.backbone_arch}, and these weights are not of that"
                 f" architecture: {' '.join(str(error).split())[:300]}"
             ) from error
 
@@ -121,41 +120,30 @@ class Baseline(ABC):
             float32 (n, channels, height, width).
         """
 
-    @abstractmethod
     def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """What training makes small.
+        """What training makes small; here binary cross entropy.
 
         Args:
-            outputs: of the network, for n inputs.
+            outputs: of the network, for n inputs; here (n, 1).
             labels: int64 (n,), 0 real, 1 fake.
 
         Returns:
             float32 (n,): one an image, so that the mean of a batch is the same however the batch
             is dealt out to workers.
         """
+        return nn.functional.binary_cross_entropy_with_logits(
+            outputs.float().flatten(), labels.float(), reduction="none"
+        )
 
-    @abstractmethod
     def scores(self, outputs: Tensor) -> Tensor:
-        """P(generated), float32 (n,), 0 … 1."""
+        """P(generated), float32 (n,), 0 … 1; here the logit's sigmoid."""
+        return torch.sigmoid(outputs.float().flatten())
 
-    def features(self, network: nn.Module, inputs: Tensor) -> Tensor | None:
-        """What the network's last layer sees, float32 (n, dim); None: it has no such layer."""
-        del network, inputs
-        return None
+    def features(self, network: nn.Module, inputs: Tensor) -> Tensor:
+        """What the network's last layer sees, float32 (n, dim), if it `has_features`."""
+        features: Tensor = network.get_submodule("backbone")(inputs)
+        return features.float()
 
-    def heat(self, outputs: Tensor) -> Tensor | None:
-        """P(generated) by place, float32 (n, rows, columns); None: it judges images whole."""
-        del outputs
-        return None
-
-
-def binary_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross entropy of one logit an image, float32 (n,)."""
-    return torch.nn.functional.binary_cross_entropy_with_logits(
-        logits.float().flatten(), labels.float(), reduction="none"
-    )
-
-
-def binary_scores(logits: Tensor) -> Tensor:
-    """The sigmoid of one logit an image, float32 (n,)."""
-    return torch.sigmoid(logits.float().flatten())
+    def heat(self, outputs: Tensor) -> Tensor:
+        """P(generated) by place, float32 (n, rows, columns), if it `has_heat`."""
+        raise NotImplementedError(f"{self.name} judges images whole")

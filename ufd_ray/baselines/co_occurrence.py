@@ -13,13 +13,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ufd_ray.baselines.baseline import (
-    Baseline,
-    TrainingRecipe,
-    binary_losses,
-    binary_scores,
-)
-from ufd_ray.baselines.network import BackboneAndHead, penultimate
+from ufd_ray.baselines.baseline import Baseline, TrainingRecipe
+from ufd_ray.baselines.network import BackboneAndHead
 from ufd_ray.images import PixelRecipe
 
 VALUES = 256
@@ -49,14 +44,16 @@ class CoOccurrence(Baseline):
         symmetric: `yes`: each pair is counted in both orders.
     """
 
+    has_batch_norm = False
+
     def __init__(
         self, name: str, arch: str, is_published: bool, offset: str = "1", symmetric: str = "no"
     ) -> None:
-        self.name, self.arch, self.is_published = name, arch, is_published
+        super().__init__(name, arch, is_published)
         self.options = {"offset": offset, "symmetric": symmetric}
         self.offset, self.symmetric = int(offset), symmetric == "yes"
         self.recipe = RECIPE if arch == ARCHS[0] else SMALL_RECIPE
-        self.train = self.validation = self.test = PixelRecipe(SIZE)
+        self.train_pixels = self.validation_pixels = self.test_pixels = PixelRecipe(SIZE)
 
     def build(self) -> nn.Module:
         """Float32 (n, 3, 256, 256) → one logit an image, float32 (n, 1)."""
@@ -69,25 +66,13 @@ class CoOccurrence(Baseline):
         dense = 2 * channels
         layers += [nn.Flatten(), nn.Linear(channels * side * side, dense), nn.ReLU()]
         layers += [nn.Linear(dense, dense), nn.ReLU()]
-        return BackboneAndHead(nn.Sequential(*layers), nn.Linear(dense, 1)).apply(_draw)
+        return BackboneAndHead(nn.Sequential(*layers), nn.Linear(dense, 1)).apply(_init_weights)
 
     def inputs(self, pixels: Tensor) -> Tensor:
         """Co-occurrence matrices as shares of all pairs, times 256: float32 (n, 3, 256, 256)."""
         counts = count_pairs(pixels, self.offset, self.symmetric)
         # Neighbours are nearly alike: on the diagonal a share is about 1/256.
         return counts * (VALUES / counts.sum((2, 3), keepdim=True))
-
-    def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """Binary cross entropy, float32 (n,)."""
-        return binary_losses(outputs, labels)
-
-    def scores(self, outputs: Tensor) -> Tensor:
-        """The logit's sigmoid, float32 (n,)."""
-        return binary_scores(outputs)
-
-    def features(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        """What the dense layers make of the matrices, float32 (n, dim)."""
-        return penultimate(network, inputs)
 
 
 def count_pairs(pixels: Tensor, offset: int, symmetric: bool) -> Tensor:
@@ -112,7 +97,7 @@ def count_pairs(pixels: Tensor, offset: int, symmetric: bool) -> Tensor:
     return counts + counts.transpose(2, 3) if symmetric else counts
 
 
-def _draw(module: nn.Module) -> None:
+def _init_weights(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d | nn.Linear):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         if module.bias is not None:

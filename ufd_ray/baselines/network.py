@@ -33,9 +33,3 @@ def new_head(dim: int) -> nn.Linear:
     nn.init.normal_(head.weight, std=HEAD_DEVIATION)
     nn.init.zeros_(head.bias)
     return head
-
-
-def penultimate(network: nn.Module, inputs: Tensor) -> Tensor:
-    """What the last layer of a `BackboneAndHead` sees, float32 (n, dim)."""
-    features: Tensor = network.get_submodule("backbone")(inputs)
-    return features.float()

@@ -68,14 +68,17 @@ class PatchClassifier(Baseline):
             of patches that are rather fake than real; `mean-logits`, the softmax of mean logits.
     """
 
+    has_features = False
+    has_heat = True
+
     def __init__(self, name: str, arch: str, is_published: bool, scoring: str = "mean") -> None:
-        self.name, self.arch, self.is_published = name, arch, is_published
+        super().__init__(name, arch, is_published)
         self.scoring = scoring
         self.options = {"scoring": scoring}
         self.recipe = RECIPE
         size = _BEGINNINGS[arch].size
-        self.test = self.validation = PixelRecipe(size, size, "lanczos")
-        self.train = replace(self.test, flipped=0.5)
+        self.test_pixels = self.validation_pixels = PixelRecipe(size, size, "lanczos")
+        self.train_pixels = replace(self.test_pixels, flipped=0.5)
 
     def build(self) -> nn.Module:
         """Float32 (n, 3, size, size) → logits of real and fake, float32 (n, 2, rows, columns).
@@ -88,7 +91,7 @@ class PatchClassifier(Baseline):
             kept = OrderedDict((name, getattr(whole, name)) for name in beginning.layers)
             head = nn.Conv2d(beginning.channels, 2, kernel_size=1)
         network = BackboneAndHead(nn.Sequential(kept), head).to_empty(device="cpu")
-        return network.apply(_draw)
+        return network.apply(_init_weights)
 
     def inputs(self, pixels: Tensor) -> Tensor:
         """Pixels from -1 to 1, float32 (n, 3, size, size)."""
@@ -113,7 +116,7 @@ class PatchClassifier(Baseline):
         return outputs.float().softmax(1)[:, 1]
 
 
-def _draw(module: nn.Module) -> None:
+def _init_weights(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         nn.init.xavier_normal_(module.weight, gain=GAIN)
         if module.bias is not None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ufd_ray.baselines.backbones import PRETRAINED, build_backbone
 from ufd_ray.baselines.baseline import Baseline, TrainingRecipe
-from ufd_ray.baselines.network import BackboneAndHead, penultimate
+from ufd_ray.baselines.network import BackboneAndHead
 from ufd_ray.baselines.pixels import channels_first
 from ufd_ray.images import PixelRecipe
 
@@ -40,11 +40,11 @@ class SpectrumClassifier(Baseline):
     """
 
     def __init__(self, name: str, arch: str, is_published: bool) -> None:
-        self.name, self.arch, self.is_published = name, arch, is_published
-        self.backbone, self.weights = arch, PRETRAINED[arch]
+        super().__init__(name, arch, is_published)
+        self.backbone_arch, self.weights_tag = arch, PRETRAINED[arch]
         self.recipe = RECIPE
-        self.test = self.validation = PixelRecipe(224, 256)
-        self.train = replace(self.test, crop="random")
+        self.test_pixels = self.validation_pixels = PixelRecipe(224, 256)
+        self.train_pixels = replace(self.test_pixels, crop="random")
 
     def build(self) -> nn.Module:
         """Float32 (n, 3, 224, 224) → logits of real and fake, float32 (n, 2)."""
@@ -62,10 +62,6 @@ class SpectrumClassifier(Baseline):
     def scores(self, outputs: Tensor) -> Tensor:
         """The softmax of fake, float32 (n,)."""
         return outputs.float().softmax(1)[:, 1]
-
-    def features(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        """The penultimate features, float32 (n, dim)."""
-        return penultimate(network, inputs)
 
 
 def spectra(pixels: Tensor) -> Tensor:

@@ -12,13 +12,8 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 from ufd_ray.baselines.backbones import PRETRAINED, build_backbone
-from ufd_ray.baselines.baseline import (
-    Baseline,
-    TrainingRecipe,
-    binary_losses,
-    binary_scores,
-)
-from ufd_ray.baselines.network import BackboneAndHead, new_head, penultimate
+from ufd_ray.baselines.baseline import Baseline, TrainingRecipe
+from ufd_ray.baselines.network import BackboneAndHead, new_head
 from ufd_ray.baselines.pixels import IMAGENET, Statistics, normalize
 from ufd_ray.images import PixelRecipe
 
@@ -35,8 +30,8 @@ class TrainedNetwork(Baseline):
         arch: of `PRETRAINED`.
         is_published: see `Baseline`.
         perturbed: share of training images that are blurred, and of those that are compressed.
-        recipe: see `Baseline`; of networks of timm, which are small enough to be trained from
-            random numbers on few images, rate and batch are other ones.
+        recipe: see `Baseline`; the small networks, timm's, have a higher rate and smaller batches,
+            since they are for few images.
         statistics: what pixels are normalised by.
     """
 
@@ -49,14 +44,16 @@ class TrainedNetwork(Baseline):
         recipe: TrainingRecipe = RECIPE,
         statistics: Statistics = IMAGENET,
     ) -> None:
-        self.name, self.arch, self.is_published = name, arch, is_published
-        self.backbone, self.weights = arch, PRETRAINED[arch]
-        is_small = arch.startswith("timm/")
-        self.recipe = replace(recipe, learning_rate=1e-3, batch_size=32) if is_small else recipe
+        super().__init__(name, arch, is_published)
+        self.backbone_arch, self.weights_tag = arch, PRETRAINED[arch]
+        if arch.startswith("timm/"):
+            recipe = replace(recipe, learning_rate=1e-3, batch_size=32)
+        self.recipe = recipe
+        self.has_batch_norm = "vit" not in arch.lower()
         self.statistics = statistics
-        self.train = PixelRecipe(224, 256, perturbed=perturbed, crop="random", flipped=0.5)
-        self.validation = replace(self.train, fixed=True, crop="centre", flipped=0.0)
-        self.test = PixelRecipe(224)
+        self.train_pixels = PixelRecipe(224, 256, perturbed=perturbed, crop="random", flipped=0.5)
+        self.validation_pixels = replace(self.train_pixels, fixed=True, crop="centre", flipped=0.0)
+        self.test_pixels = PixelRecipe(224)
 
     def build(self) -> nn.Module:
         """Float32 (n, 3, 224, 224) → one logit an image, float32 (n, 1)."""
@@ -66,15 +63,3 @@ class TrainedNetwork(Baseline):
     def inputs(self, pixels: Tensor) -> Tensor:
         """Normalised pixels, float32 (n, 3, size, size)."""
         return normalize(pixels, self.statistics)
-
-    def losses(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """Binary cross entropy, float32 (n,)."""
-        return binary_losses(outputs, labels)
-
-    def scores(self, outputs: Tensor) -> Tensor:
-        """The logit's sigmoid, float32 (n,)."""
-        return binary_scores(outputs)
-
-    def features(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        """What the last layer sees, where Fig. 2 shows the sink class: float32 (n, dim)."""
-        return penultimate(network, inputs)

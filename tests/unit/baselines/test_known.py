@@ -19,9 +19,14 @@ def test_every_detector_of_the_tables_is_known() -> None:
 def test_a_name_alone_is_the_published_one(name: str) -> None:
     baseline = baseline_named(name)
     assert (baseline.name, baseline.is_published) == (name, True)
-    assert baseline.train.size == baseline.validation.size == baseline.test.size
-    assert baseline.test.perturbed == baseline.test.flipped == baseline.validation.flipped == 0
-    assert (baseline.backbone is None) == (baseline.weights is None)
+    train, test, validation = (
+        baseline.train_pixels,
+        baseline.test_pixels,
+        baseline.validation_pixels,
+    )
+    assert train.size == validation.size == test.size
+    assert test.perturbed == test.flipped == validation.flipped == 0
+    assert (baseline.backbone_arch is None) == (baseline.weights_tag is None)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -82,12 +87,13 @@ def test_recipes() -> None:
 
 def test_pixels() -> None:
     """Likewise."""
-    shares = [baseline_named(name).train.perturbed for name in PUBLISHED]
+    shares = [baseline_named(name).train_pixels.perturbed for name in PUBLISHED]
     assert shares == [0.1, 0.5, 0.5, 0, 0, 0, 0]
-    sizes = [baseline_named(name).test.size for name in PUBLISHED]
+    sizes = [baseline_named(name).test_pixels.size for name in PUBLISHED]
     assert sizes == [224, 224, 224, 224, 299, 256, 224]
-    resized = [baseline_named(name).test.resize for name in PUBLISHED]
+    resized = [baseline_named(name).test_pixels.resize for name in PUBLISHED]
     assert resized == [None, None, None, 224, 299, None, 256]
     trained = baseline_named("resnet50-blur-jpeg-0.5")
-    assert (trained.train.resize, trained.train.crop, trained.train.flipped) == (256, "random", 0.5)
-    assert (trained.validation.resize, trained.validation.fixed) == (256, True)
+    train, validation = trained.train_pixels, trained.validation_pixels
+    assert (train.resize, train.crop, train.flipped) == (256, "random", 0.5)
+    assert (validation.resize, validation.fixed) == (256, True)

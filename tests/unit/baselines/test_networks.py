@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.unit.baselines.networks import PUBLISHED, SMALL, pictures, seeded, small
-from ufd_ray.baselines import Baseline, baseline_named
+from ufd_ray.baselines import BASELINES, Baseline, baseline_named
 
 SHAPES = {
     "resnet50-blur-jpeg-0.1": (2, 1),
@@ -31,20 +31,27 @@ FEATURES = {
 def test_shapes_as_published(name: str) -> None:
     """Without numbers, so that the largest takes no memory."""
     baseline = baseline_named(name)
-    size = baseline.test.size
+    size = baseline.test_pixels.size
     with torch.device("meta"):
         network = baseline.build().to("meta")
         inputs = torch.empty(2, 3, size, size)
         outputs = network(inputs)
-        features = baseline.features(network, inputs)
+        features = baseline.features(network, inputs) if baseline.has_features else None
         scores = baseline.scores(outputs)
     assert outputs.shape == SHAPES[name]
     assert scores.shape == (2,)
-    if name in FEATURES:
-        assert features is not None
-        assert features.shape == (2, FEATURES[name])
-    else:
-        assert features is None
+    assert baseline.has_features == (name in FEATURES)
+    assert features is None or features.shape == (2, FEATURES[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "arch"), [(name, arch) for name, known in BASELINES.items() for arch in known.archs]
+)
+def test_batch_norm_is_known_of(name: str, arch: str) -> None:
+    baseline = baseline_named(name, arch)
+    with torch.device("meta"):
+        layers = list(baseline.build().modules())
+    assert baseline.has_batch_norm == any(isinstance(one, nn.BatchNorm2d) for one in layers)
 
 
 def outputs_of(baseline: Baseline) -> Tensor:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import timm
 import torch
 import torchvision
 from torch import Tensor
 
-from tests.unit.baselines.networks import num_parameters, pictures, seeded, small
+from tests.unit.baselines.networks import num_parameters, pictures, seeded
 from ufd_ray.baselines import baseline_named
 
 NAMES = ("patch-resnet50-layer1", "patch-xception-block2")
@@ -29,31 +31,39 @@ def test_sizes() -> None:
     assert num_parameters(baseline_named(NAMES[1]).build()) == xception == 191_330
 
 
-def resnet_reference(inputs: Tensor, state: dict[str, Tensor]) -> Tensor:
-    whole = torchvision.models.resnet18(weights=None)
+def resnet_reference(arch: str, inputs: Tensor, state: dict[str, Tensor]) -> Tensor:
+    whole = torchvision.models.get_model(arch.removesuffix("-layer1"), weights=None)
     whole.load_state_dict(state, strict=False)
     whole.eval()
     return whole.layer1(whole.maxpool(whole.relu(whole.bn1(whole.conv1(inputs)))))
 
 
-def xception_reference(inputs: Tensor, state: dict[str, Tensor]) -> Tensor:
+def xception_reference(arch: str, inputs: Tensor, state: dict[str, Tensor]) -> Tensor:
     whole = timm.create_model("legacy_xception").eval()
     seen: list[Tensor] = []
-    whole.block1.register_forward_hook(lambda *given: seen.append(given[2]))
+    last = getattr(whole, arch.removeprefix("xception-"))
+    last.register_forward_hook(lambda *given: seen.append(given[2]))
     whole.load_state_dict(state, strict=False)
     whole(inputs)
     return seen[0]
 
 
 @pytest.mark.parametrize(
-    ("name", "reference"), [(NAMES[0], resnet_reference), (NAMES[1], xception_reference)]
+    ("arch", "reference"),
+    [
+        ("resnet50-layer1", resnet_reference),
+        ("resnet18-layer1", resnet_reference),
+        ("xception-block2", xception_reference),
+        ("xception-block1", xception_reference),
+    ],
 )
-def test_it_is_the_beginning_of_the_whole_classifier(name: str, reference: object) -> None:
-    baseline = small(name)
+def test_it_is_the_beginning_of_the_whole_classifier(
+    arch: str, reference: Callable[..., Tensor]
+) -> None:
+    baseline = baseline_named(NAMES["xception" in arch], arch)
     network, inputs = seeded(baseline).eval(), baseline.inputs(pictures(2)[0])
-    assert callable(reference)
     with torch.inference_mode():
-        expected = network.head(reference(inputs, network.backbone.state_dict()))
+        expected = network.head(reference(arch, inputs, network.backbone.state_dict()))
         assert torch.equal(network(inputs), expected)
 
 

@@ -86,7 +86,7 @@ class Looking:
             recipe: which leaves nothing to chance.
             draw: uint8 (size, size, 3) → uint8 (`SIDE`, `SIDE`, 3).
         """
-        how = ByRecipe(recipe, bytes(32), 1)
+        how = ByRecipe.without_chance(recipe)
 
         def show(data: bytes) -> Picture:
             (decoded,) = self._sandbox.decode_by_recipe([data], [how])
