@@ -9,21 +9,25 @@ from ufd_ray.errors import SettingsError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pairing import Detectors
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
+from ufd_ray.pipeline.comparing.checking import check_networks
 from ufd_ray.pipeline.comparing.compared import read_compared
 from ufd_ray.pipeline.comparing.scoring import beside, score_by_baselines
 from ufd_ray.pipeline.encoding import EncoderPlan, plan_encoder
 from ufd_ray.pipeline.evaluating.document import DOCUMENT
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.evaluating.listed_sets import ListedSets
 from ufd_ray.pipeline.evaluating.publishing import publish
 from ufd_ray.pipeline.evaluating.sampled import SampledImages
-from ufd_ray.pipeline.evaluating.scoring import Judged, score_images
+from ufd_ray.pipeline.evaluating.scoring import score_images
 from ufd_ray.pipeline.evaluating.spectra import mean_spectra
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
+from ufd_ray.pipeline.placement import LIGHT
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.pipeline.searching import Encoding, choose_search_device
 from ufd_ray.pipeline.sweeping.banks import read_others, tell_small_class
 from ufd_ray.pipeline.sweeping.beside import plan_sweeps, sweep
 from ufd_ray.pipeline.sweeping.scoring import Embedded
+from ufd_ray.pipeline.waiting import wait_for_machine
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import (
     Parts,
@@ -69,8 +73,11 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
         spec = EncoderSpec(encoder.arch, encoder.weights)
         plan = plan_encoder(settings, spec, encoder.preprocess, detectors.dtype, cluster)
         search_on = _search_on(settings, plan, cluster)
-        judged = Judged(settings, detectors, plan, search_on, storage, compared)
-        sweeps = plan_sweeps(judged, others, cluster)
+        evaluation = Evaluation(settings, detectors, plan, search_on, storage, compared)
+        sweeps = plan_sweeps(evaluation, others, cluster)
+        if compared:
+            cluster = wait_for_machine(cluster, settings.wait_for_gpus_s, num_cpus=LIGHT)
+            check_networks(compared, storage)
         if settings.dry_run:
             mode, size = encoder.preprocess, encoder.input_size
             rehearse(settings, mode, size, storage, labelled=True, sets=sets)
@@ -87,17 +94,19 @@ def evaluate(settings: EvaluateSettings) -> Outcome:
                 kept = sampled.of_classes(sets.plan) if sampled else None
                 num_images = listed.num_images
                 embedded = Embedded(parts, manifest, num_images, storage)
-                flow = score_images(judged, cluster, embedded, kept)
+                flow = score_images(evaluation, cluster, embedded, kept)
                 rows = Parts(parts, manifest, storage)
                 rows.check_accounts(num_images)
                 spectra = None
                 if sampled:
                     spectra = mean_spectra(flow, manifest, sampled.of_sets(sets.plan), num_images)
-                swept = sweep(sweeps, judged, cluster, embedded, scratch)
-                scored = score_by_baselines(judged, cluster, embedded, scratch, kept)
+                swept = sweep(sweeps, evaluation, cluster, embedded, scratch)
+                scored = score_by_baselines(
+                    evaluation, cluster, manifest, num_images, scratch, kept
+                )
                 tables = rows.ranges(num_images, _ROWS_AT_ONCE)
                 tables = beside(tables, scored, num_images, _ROWS_AT_ONCE)
-                return publish(judged, tables, fingerprint, spectra, swept, kept)
+                return publish(evaluation, tables, fingerprint, spectra, swept, kept)
         finally:
             tidy_up(scratch, storage)
 

@@ -28,6 +28,7 @@ from ufd_ray.pipeline.reading import (
     Inspection,
     decode_images,
     fetch_images,
+    light_stages,
 )
 from ufd_ray.pipeline.stored_rows import Recalling
 from ufd_ray.settings import ImageSettings
@@ -87,13 +88,9 @@ class Flow:
 
     def decode(self, rows: Any) -> Any:
         """Rows → rows with pixels."""
-        rows = rows.map_batches(
+        return light_stages(
+            rows,
             partial(fetch_images, storage=self.storage, limits=self.limits, tally=self.tally),
-            batch_size=self._bounded(FILES_IN_MEMORY),
-            num_cpus=LIGHT,
-            **_ARROW,
-        )
-        return rows.map_batches(
             partial(
                 decode_images,
                 mode=self.encoder.preprocess,
@@ -104,8 +101,6 @@ class Flow:
                 tally=self.tally,
             ),
             batch_size=self._bounded(FILES_IN_MEMORY),
-            num_cpus=LIGHT,
-            **_ARROW,
         )
 
     def embed(self, rows: Any, kept: Any = None) -> Any:

@@ -15,7 +15,6 @@ from ufd_ray.images import (
     Decoded,
     DecodeLimits,
     Form,
-    PixelRecipe,
     shared_sandbox,
 )
 from ufd_ray.pipeline.banking.plan import BankPlan
@@ -50,12 +49,14 @@ TRAITS: Any = pa.struct(
 """`FileTraits` in a row. A test holds the two together."""
 
 
-def light_stages(rows: Any, *stages: Callable[[Any], Any]) -> Any:
+def light_stages(
+    rows: Any, *stages: Callable[[Any], Any], batch_size: int = FILES_IN_MEMORY
+) -> Any:
     """A lazy Ray data set → one behind further stages, which run as one task for a few files."""
     for stage in stages:
         rows = rows.map_batches(
             stage,
-            batch_size=FILES_IN_MEMORY,
+            batch_size=batch_size,
             num_cpus=LIGHT,
             batch_format="pyarrow",
             zero_copy_batch=True,
@@ -205,18 +206,3 @@ def _with_pixels(rows: Any, decoded: Sequence[Decoded]) -> Any:
         rows = put(rows, name, [getattr(d, name) for d in decoded])
     rows = rows.drop_columns(["data"])
     return rows.append_column("pixels", pa.array([d.pixels for d in decoded], pa.large_binary()))
-
-
-class WithoutChance:
-    """What every row asks the decoder for: test recipes leave nothing to chance.
-
-    Args:
-        recipe: of all rows.
-    """
-
-    def __init__(self, recipe: PixelRecipe) -> None:
-        self._wanted = ByRecipe(recipe, bytes(32), 1)
-
-    def __call__(self, rows: Any) -> list[ByRecipe | None]:
-        """One a row of a `pa.Table`."""
-        return [self._wanted] * len(rows)

@@ -29,6 +29,7 @@ class BaselineInfo:
         name: of the baseline.
         arch: its network's name.
         options: what else was chosen, by name.
+        starts_from: whose weights its training started from, `ARCH:WEIGHTS`; None: from scratch.
         is_published: whether network and recipe are those of the paper's tables.
         thresholds: `default` and `tuned` (None: none was found), scores above which an image counts
             as fake, 0–1.
@@ -41,6 +42,7 @@ class BaselineInfo:
     name: str
     arch: str
     options: dict[str, str]
+    starts_from: str | None
     is_published: bool
     thresholds: dict[str, float | None]
     sha256: str
@@ -54,6 +56,7 @@ class BaselineInfo:
             "name": self.name,
             "arch": self.arch,
             "options": self.options,
+            "starts_from": self.starts_from,
             "is_published": self.is_published,
             "sha256": self.sha256,
             "sources": list(self.sources),
@@ -73,12 +76,14 @@ def read_baseline_info(uri: str, given: str, options: StorageOptions) -> Baselin
     """
     content = read_document(uri, BASELINE, given, options)
     try:
+        start = content["starts_from"]
         words = {str(name): str(word) for name, word in content["options"].items()}
         return BaselineInfo(
             uri=uri,
             name=str(content["name"]),
             arch=str(content["arch"]),
             options=words,
+            starts_from=None if start is None else str(start),
             is_published=bool(content["is_published"]),
             thresholds=check_thresholds(content["thresholds"], 0, 1),
             sha256=str(content["network"]["sha256"]),

@@ -19,6 +19,7 @@ CONTENT: dict[str, Any] = {
     "name": "co-occurrence",
     "arch": "conv-8-16-32",
     "options": {"offset": "1"},
+    "starts_from": None,
     "is_published": False,
     "thresholds": {"default": 0.5, "tuned": 0.25},
     "counts": {"train": {"source": {"progan": 7, "lsun": 7}}},

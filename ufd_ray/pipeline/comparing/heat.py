@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ufd_ray.baselines import load_network
+from ufd_ray.baselines import heat_of_pixels, load_network
 from ufd_ray.errors import UfdError
 from ufd_ray.pipeline.comparing.compared import Compared
 from ufd_ray.pipeline.reporting.thumbnails import Looking
@@ -37,11 +36,7 @@ def heat_by(
         none = Picture(why_not=f"the network of {one.name} cannot be read")
         return lambda wanted: [none] * len(wanted)
 
-    @torch.inference_mode()
     def draw(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        heat = baseline.heat(network(baseline.inputs(torch.from_numpy(pixels[None].copy()))))
-        if heat is None:
-            raise ValueError(f"{baseline.name} has no heat")
-        return draw_heat(pixels, heat[0].numpy())
+        return draw_heat(pixels, heat_of_pixels(baseline, network, pixels[None])[0])
 
-    return lambda wanted: looking.look_by_recipe(wanted, baseline.test, draw)
+    return lambda wanted: looking.look_by_recipe(wanted, baseline.test_pixels, draw)

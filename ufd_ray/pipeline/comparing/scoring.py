@@ -11,20 +11,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ufd_ray.images import DecodeLimits
+from ufd_ray.images import ByRecipe, DecodeLimits
 from ufd_ray.pipeline.cluster import Cluster
 from ufd_ray.pipeline.comparing.compared import Compared
 from ufd_ray.pipeline.comparing.stage import FEATURES, SCORE, ScoreByBaseline
-from ufd_ray.pipeline.evaluating.scoring import Judged
+from ufd_ray.pipeline.evaluating.evaluation import Evaluation
 from ufd_ray.pipeline.flow import append_rows, read_manifest
 from ufd_ray.pipeline.progress import progress_lines, start_tally
-from ufd_ray.pipeline.reading import (
-    WithoutChance,
-    decode_by_recipe,
-    fetch_images,
-    light_stages,
-)
-from ufd_ray.pipeline.sweeping.scoring import Embedded
+from ufd_ray.pipeline.reading import decode_by_recipe, fetch_images, light_stages
 from ufd_ray.pipeline.waiting import find_place
 from ufd_ray.storage import FetchLimits, Parts, join_uri
 
@@ -32,18 +26,20 @@ _AT_ONCE = 64
 
 
 def score_by_baselines(
-    judged: Judged,
+    evaluation: Evaluation,
     cluster: Cluster,
-    embedded: Embedded,
+    manifest: str,
+    num_images: int,
     scratch: str,
     drawn: npt.NDArray[np.int64] | None = None,
 ) -> list[tuple[Compared, Parts]]:
     """Have every baseline score all images of a manifest, each as its own test recipe makes it.
 
     Args:
-        judged: what is evaluated; its images are made alike as there.
+        evaluation: what is evaluated; its images are made alike as there.
         cluster: as it was.
-        embedded: where the manifest lies.
+        manifest: URI of the images.
+        num_images: its rows.
         scratch: URI of a folder for rows of `ScoreByBaseline`.
         drawn: positions of the images whose features are wanted as well; None: of none.
 
@@ -51,39 +47,47 @@ def score_by_baselines(
         UfdError: workers cannot be had, a network cannot be read, or rows are lost.
     """
     found = []
-    for number, one in enumerate(judged.compared):
+    for number, one in enumerate(evaluation.compared):
         parts = join_uri(scratch, f"baseline-{number}")
-        _score_by(one, judged, cluster, embedded, parts, drawn)
-        rows = Parts(parts, embedded.manifest, judged.storage)
-        rows.check_accounts(embedded.num_images)
+        _score_by(one, evaluation, cluster, manifest, num_images, parts, drawn)
+        rows = Parts(parts, manifest, evaluation.storage)
+        rows.check_accounts(num_images)
         found.append((one, rows))
     return found
 
 
 def _score_by(
     one: Compared,
-    judged: Judged,
+    evaluation: Evaluation,
     cluster: Cluster,
-    embedded: Embedded,
+    manifest: str,
+    num_images: int,
     parts: str,
     drawn: npt.NDArray[np.int64] | None,
 ) -> None:
-    settings, storage, tally = judged.settings, judged.storage, start_tally()
-    device = judged.plan.device
+    settings, storage, tally = evaluation.settings, evaluation.storage, start_tally()
+    device = evaluation.plan.device
     pool = find_place(settings, device, cluster).encoders
     print(f"baseline {one.name}: {one.info.uri}, workers: {pool}")
+    recipe, alignment = one.baseline.test_pixels, evaluation.alignment
+    if alignment is not None and alignment.size < max(recipe.size, recipe.resize or 0):
+        print(
+            f"warning: images are aligned to {alignment.size} × {alignment.size} pixels, of which"
+            f" {one.name} makes {recipe.size} × {recipe.size}: enlarged or with black borders, as"
+            " those that it was trained on were not (--align-size)"
+        )
     limits = FetchLimits.of(settings)
     rows = light_stages(
-        read_manifest(embedded.manifest, storage),
+        read_manifest(manifest, storage),
         partial(fetch_images, storage=storage, limits=limits),
         partial(
             decode_by_recipe,
-            wanted=WithoutChance(one.baseline.test),
+            wanted=partial(_all_alike, how=ByRecipe.without_chance(one.baseline.test_pixels)),
             limits=DecodeLimits.of(settings),
-            alignment=judged.alignment,
+            alignment=alignment,
         ),
     )
-    with progress_lines(tally, "baseline", embedded.num_images, settings.progress_s):
+    with progress_lines(tally, "baseline", num_images, settings.progress_s):
         rows = rows.map_batches(
             ScoreByBaseline,
             fn_constructor_args=(one.baseline, one.info, device, storage, pool, tally, drawn),
@@ -93,6 +97,10 @@ def _score_by(
             **pool.arguments(),
         )
         append_rows(rows, parts, storage)
+
+
+def _all_alike(rows: Any, *, how: ByRecipe) -> list[ByRecipe | None]:
+    return [how] * len(rows)
 
 
 def beside(

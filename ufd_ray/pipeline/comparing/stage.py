@@ -8,16 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
-from torch import nn
 
-from ufd_ray.baselines import Baseline, load_network
+from ufd_ray.baselines import Baseline, features_of_pixels, load_network, score_pixels
 from ufd_ray.encoders import require_device
 from ufd_ray.errors import ErrorCode, ModelError, UfdError
 from ufd_ray.pipeline.cluster import this_node
 from ufd_ray.pipeline.placement import Pool
 from ufd_ray.pipeline.progress import timed
 from ufd_ray.pipeline.rows import pixel_batch, put_errors
-from ufd_ray.pipeline.training.judging import scores_of
 from ufd_ray.schema import POSITION
 from ufd_ray.settings import Device
 from ufd_ray.storage import BaselineInfo, StorageOptions, network_file
@@ -79,9 +77,9 @@ class ScoreByBaseline:
         if self._failure is not None:
             raise self._failure
         with timed(self._tally, "baseline", 0) as report:
-            pixels, there = pixel_batch(rows["pixels"], self._baseline.test.size)
+            pixels, there = pixel_batch(rows["pixels"], self._baseline.test_pixels.size)
             scores = np.full(len(rows), np.nan, np.float32)
-            scores[there] = scores_of(self._baseline, self._network, pixels)
+            scores[there] = score_pixels(self._baseline, self._network, pixels)
             sound = np.isfinite(scores)
             columns = {SCORE: pa.array(scores, pa.float32(), mask=~sound)}
             if self._drawn is not None:
@@ -99,28 +97,7 @@ class ScoreByBaseline:
         """
         found: list[npt.NDArray[np.float32] | None] = [None] * len(wanted)
         if len(pixels):
-            features = features_of(self._baseline, self._network, pixels)
+            features = features_of_pixels(self._baseline, self._network, pixels)
             for row, of_row in zip(np.flatnonzero(wanted).tolist(), features, strict=True):
                 found[row] = of_row
         return pa.array(found, pa.list_(pa.float32()))
-
-
-@torch.inference_mode()
-def features_of(
-    baseline: Baseline, network: nn.Module, pixels: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.float32]:
-    """What a network's last layer sees of a batch of pictures, in float32 throughout.
-
-    Args:
-        baseline: whose network it is, one that has features.
-        network: in eval mode, on any device.
-        pixels: uint8 (n, size, size, 3).
-
-    Returns:
-        (n, dim) float32.
-    """
-    device = next(network.parameters()).device
-    found = baseline.features(network, baseline.inputs(torch.from_numpy(pixels.copy()).to(device)))
-    if found is None:
-        raise ValueError(f"{baseline.name} has no features")
-    return np.asarray(found.cpu().numpy())

@@ -17,6 +17,7 @@ from tests.unit.images.samples import encoded, picture
 from ufd_ray.baselines import baseline_named
 from ufd_ray.errors import SettingsError
 from ufd_ray.evaluation import Row
+from ufd_ray.pipeline.comparing.checking import objection_to
 from ufd_ray.pipeline.comparing.compared import (
     Compared,
     describe_compared,
@@ -24,7 +25,7 @@ from ufd_ray.pipeline.comparing.compared import (
     section_of,
 )
 from ufd_ray.pipeline.comparing.heat import heat_by
-from ufd_ray.pipeline.comparing.sections import sections_of
+from ufd_ray.pipeline.evaluating.sections import sections_of
 from ufd_ray.pipeline.reporting.thumbnails import Looking
 from ufd_ray.report import Card, Gallery, count_pictures
 from ufd_ray.report.gallery import tell_gallery
@@ -34,6 +35,7 @@ from ufd_ray.storage import Known, write_document, write_network
 NAME, ARCH = "patch-resnet50-layer1", "resnet18-layer1"
 
 OF_SOURCES = {
+    "starts_from": "resnet18:random:1",
     "is_published": True,
     "counts": {"train": {"source": dict.fromkeys(["seeingdark", "<b>", *"cdefg"], 1)}},
 }
@@ -47,6 +49,7 @@ def save(folder: Path, **changes: Any) -> Path:
         "name": NAME,
         "arch": ARCH,
         "options": {"scoring": "votes"},
+        "starts_from": None,
         "is_published": False,
         "thresholds": {"default": 0.5, "tuned": 0.125},
         "counts": {"train": {"source": {}}},
@@ -72,7 +75,7 @@ def test_they_are_read_in_the_order_given(tmp_path: Path) -> None:
         "## Baselines",
         "",
         f"- b: {NAME}, {ARCH}, scoring votes (not as published); trained on progan",
-        f"- a: {NAME}, {ARCH}, scoring votes (as published); {sources}",
+        f"- a: {NAME}, {ARCH}, scoring votes, from resnet18:random:1 (as published); {sources}",
     ]
     described = describe_compared(found)
     assert described is not None
@@ -87,6 +90,7 @@ def test_they_are_read_in_the_order_given(tmp_path: Path) -> None:
         {"name": "patch-xception-block2", "arch": "xception-block1"},
         {"options": {"scoring": "mean-logits"}},
         {"is_published": True},
+        {"starts_from": "resnet18:random:2"},
         {"thresholds": {"default": 0.5, "tuned": 0.25}},
         {"counts": {"train": {"source": {"ldm_200": 1}}}},
         {"settings": {"input": ["/data/ldm_200"]}},
@@ -146,6 +150,18 @@ def test_its_map_is_drawn_of_images_that_can_be_read(compared: Compared, tmp_pat
     assert 'alt="where it looks generated: yellow"' in page
 
 
+def test_a_network_that_cannot_be_used_is_named_before_it_is(
+    compared: Compared, tmp_path: Path
+) -> None:
+    assert objection_to(compared, HERE) is None
+    file = tmp_path / "one" / "baseline.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    said = objection_to(compared, HERE)
+    assert said is not None
+    assert said.startswith(f"--compare-baseline a={tmp_path / 'one'}: ")
+    assert "is damaged" in said
+
+
 def test_without_its_network_each_map_says_why(
     compared: Compared, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -166,8 +182,8 @@ def test_the_papers_figures_stand_under_the_published_one(
 ) -> None:
     info = replace(compared.info, name="resnet50-blur-jpeg-0.5", is_published=is_published)
     one = replace(compared, info=info)
-    judged: Any = SimpleNamespace(compared=(one,), detectors=SimpleNamespace(bank=None))
+    evaluation: Any = SimpleNamespace(compared=(one,), detectors=SimpleNamespace(bank=None))
     metrics = ("accuracy", "accuracy_real", "accuracy_fake")
     rows = [Row("guided", one.column.name, name, 0.75, None, None, 9, 9) for name in metrics]
-    _, by_class = sections_of(judged, rows, [one.column])
+    _, by_class = sections_of(evaluation, rows, [one.column])
     assert ("the paper's trained network" in "".join(by_class)) == is_published

@@ -23,7 +23,7 @@ from ufd_ray.pipeline.placement import Pool
 from ufd_ray.settings import EvaluateSettings
 from ufd_ray.storage import network_file
 
-SIDE = Tiny(NAME, ARCH, True).test.size
+SIDE = Tiny(NAME, ARCH, True).test_pixels.size
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_features_are_of_the_images_that_are_drawn(
     assert found[FEATURES].is_valid().to_pylist() == [False, False, True, False, False, True]
     with network_file(compared.info, HERE) as file:
         network = load_network(compared.baseline, file)
-    head = network.get_submodule("6")
+    head = network.get_submodule("head")
     for place in (2, 5):
         features = torch.tensor(found[FEATURES][place].as_py())
         logit = head(features).item()
