@@ -23,7 +23,7 @@ from tests.crawl.handmade import HERE, TINY
 from tests.crawl.runs import Ended, run_here
 from ufd_ray.detectors import Probe, cross_validate, deal_folds, fit_logistic, fit_paper
 from ufd_ray.pipeline.fit_probe import fit_probe
-from ufd_ray.pipeline.fitting import training
+from ufd_ray.pipeline.fitting import driver
 from ufd_ray.pipeline.fitting.rows import TRAIN, TRAIN_VIEWS, VAL_VIEWS, read_rows
 from ufd_ray.schema import bank_row
 from ufd_ray.settings import FitProbeSettings
@@ -238,7 +238,7 @@ def killing(when: Callable[[], bool]) -> Iterator[list[int]]:
 @pytest.fixture
 def kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint after every epoch; Ray Train takes note of it at once (see `conftest`)."""
-    monkeypatch.setattr(training, "CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(driver, "CHECKPOINT_S", 0.0)
 
 
 def is_kept(folder: Path) -> bool:

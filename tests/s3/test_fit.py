@@ -12,7 +12,7 @@ from tests.crawl.fixtures import Trained
 from tests.crawl.runs import run_here
 from tests.servers.s3 import S3Server
 from ufd_ray.pipeline.fit_probe import fit_probe
-from ufd_ray.pipeline.fitting import training
+from ufd_ray.pipeline.fitting import driver
 from ufd_ray.settings import FitProbeSettings
 from ufd_ray.storage import StorageOptions, open_filesystem, parse_uri
 
@@ -50,7 +50,7 @@ def test_files_can_be_copied_there_and_back(place: str, tmp_path: Path, size: in
 def test_checkpoints_lie_in_the_bucket_and_go_with_the_fit(
     place: str, s3_server: S3Server, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_S", 0.0)  # one a step
+    monkeypatch.setattr(driver, "CHECKPOINT_S", 0.0)  # one a step
     flags = ("--bank", str(trained.bank), "--output", f"{place}/probe", "--folds", "0")
     ended = run_here(FitProbeSettings, fit_probe, *flags)
     assert ended.status == 0, ended.out + ended.err

@@ -11,10 +11,10 @@ from ufd_ray.errors import IdentityError, SettingsError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import join_cluster
 from ufd_ray.pipeline.few_images import FEW
+from ufd_ray.pipeline.fitting.driver import train
 from ufd_ray.pipeline.fitting.judging import Judged, figures, logits_of, settle_probe
 from ufd_ray.pipeline.fitting.rows import VAL, read_rows
 from ufd_ray.pipeline.fitting.summary import summary
-from ufd_ray.pipeline.fitting.training import train
 from ufd_ray.pipeline.fitting.worker import CrossValidated, Fitted
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
 from ufd_ray.report import draw_curve

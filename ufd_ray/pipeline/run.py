@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -18,6 +16,7 @@ from ufd_ray.pipeline.detecting import for_stage
 from ufd_ray.pipeline.encoding import EncoderPlan
 from ufd_ray.pipeline.flow import make_flow
 from ufd_ray.pipeline.inputs import rehearse
+from ufd_ray.pipeline.leasing import interrupt
 from ufd_ray.pipeline.progress import progress_lines, read_tally, start_tally
 from ufd_ray.pipeline.publishing import Census, publish_scores
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
@@ -103,7 +102,9 @@ class Run:
             UfdError: the run failed.
         """
         check_writable(self._folder.uri, self._storage)
-        with Lease(self._folder.uri, self._storage, self._settings.lease_s, lost=_stop) as lease:
+        with Lease(
+            self._folder.uri, self._storage, self._settings.lease_s, lost=interrupt
+        ) as lease:
             earlier = self._folder.earlier(self._record.fingerprint) or {}
             if Outcome.is_published(earlier.get("outcome")):
                 lease.end()
@@ -245,11 +246,6 @@ class Run:
         except StorageError as second:
             # What went wrong first is what is said; that this failed as well comes after it.
             error.add_note(f"and run.json could not be brought up to date: {second}")
-
-
-def _stop() -> None:
-    """Interrupt the main thread wherever it waits, as Ctrl-C does: a rival has taken over."""
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def say_published(run: RunFolder, outcome: Outcome) -> Outcome:

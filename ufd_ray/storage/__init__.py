@@ -74,7 +74,7 @@ from ufd_ray.storage.runs.scored import Scored, find_scored
 from ufd_ray.storage.runs.small_tables import read_small_tables
 from ufd_ray.storage.runs.verification import verify_current, verify_run, verify_runs
 from ufd_ray.storage.stores import StorageOptions, open_filesystem
-from ufd_ray.storage.uris import image_id, join_uri, parse_uri, scheme_of
+from ufd_ray.storage.uris import absolute_uri, image_id, join_uri, parse_uri, scheme_of
 from ufd_ray.storage.vectors import embedding_column, embedding_matrix
 
 __all__ = [
@@ -110,6 +110,7 @@ __all__ = [
     "StoredEmbeddings",
     "StoredFile",
     "Stratum",
+    "absolute_uri",
     "cells_as_matrix",
     "check_files",
     "check_no_sample",

@@ -68,6 +68,16 @@ def parse_uri(uri: str) -> Location:
     )
 
 
+def absolute_uri(uri: str) -> str:
+    """The same place whatever the working directory is, which workers of Ray Train have their own.
+
+    Raises:
+        SettingsError: as of `parse_uri`.
+    """
+    place = parse_uri(uri)
+    return place.path if place.scheme == "file" else uri
+
+
 def scheme_of(uri: str) -> str:
     """The scheme that a URI names, in lower case, read here or not; a plain path's is `file`."""
     match = _SCHEME.match(uri)

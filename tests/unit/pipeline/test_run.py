@@ -72,7 +72,7 @@ def test_who_was_taken_over_from_while_listing_leaves_all_as_it_is(
         take_over(folder)
         raise KeyboardInterrupt  # how a lost lease ends the work
 
-    monkeypatch.setattr(module, "_stop", lambda: None)
+    monkeypatch.setattr(module, "interrupt", lambda: None)
     monkeypatch.setattr(module, "list_images", slept)
     with pytest.raises(LeaseError, match="another process has taken over"):
         job.work(CLUSTER)

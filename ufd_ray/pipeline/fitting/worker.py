@@ -20,10 +20,10 @@ from ufd_ray.detectors import (
     fit_paper,
 )
 from ufd_ray.errors import SettingsError, UfdError
-from ufd_ray.pipeline.fitting.checkpoint import FitCheckpoint, FitState
-from ufd_ray.pipeline.fitting.collective import agreed, gather, in_order, sum_over_workers
+from ufd_ray.pipeline.data_parallel.checkpoint import TrainCheckpoint, TrainState
+from ufd_ray.pipeline.data_parallel.collective import agreed, gather, in_order, sum_over_workers
+from ufd_ray.pipeline.data_parallel.progress import entry_line
 from ufd_ray.pipeline.fitting.judging import Judged, logits_of
-from ufd_ray.pipeline.fitting.progress import entry_line
 from ufd_ray.pipeline.fitting.rows import (
     TRAIN,
     TRAIN_VIEWS,
@@ -92,7 +92,7 @@ class Fitted:
         l2: scikit-learn's C, as far as the recipe has one.
         converged: whether its optimum was reached, likewise.
         curve: the training curve.
-        resumed_at: as in `FitState`.
+        resumed_at: as in `TrainState`.
         num_images: training images.
         num_rows: what was fitted on: as many, or their augmented views.
         cross_validated: None if it was not asked for.
@@ -137,7 +137,7 @@ def _fit(task: Task) -> Fitted:
         if rank == 0:
             task.last_word.tell.remote(line)
 
-    checkpoint = FitCheckpoint(sum_over_workers, task.checkpoint_s)
+    checkpoint = TrainCheckpoint(sum_over_workers, task.checkpoint_s)
     state = checkpoint.load()
     l2, validated = task.l2_grid[0], None
     if num_folds := _num_folds(task, rows[TRAIN]):
@@ -168,8 +168,8 @@ def _fit(task: Task) -> Fitted:
 def _fit_logistic(
     l2: float,
     train: Rows,
-    state: FitState,
-    checkpoint: FitCheckpoint,
+    state: TrainState,
+    checkpoint: TrainCheckpoint,
     tell: Callable[[str], None],
 ) -> tuple[Probe, bool]:
     def after_step(entry: dict[str, float], theta: npt.NDArray[np.float64]) -> None:
@@ -193,8 +193,8 @@ def _fit_paper(
     seed: int,
     train: Rows,
     stop: Rows,
-    state: FitState,
-    checkpoint: FitCheckpoint,
+    state: TrainState,
+    checkpoint: TrainCheckpoint,
     tell: Callable[[str], None],
     rank: int,
     world_size: int,
@@ -233,7 +233,7 @@ def _num_folds(task: Task, judged: Rows) -> int:
 def _cross_validate(
     task: Task,
     num_folds: int,
-    state: FitState,
+    state: TrainState,
     judged: Rows,
     train: Rows,
     tell: Callable[[str], None],

@@ -135,7 +135,8 @@ class Lease:
             if lives and time.monotonic() - begun >= 2 * lease_s:
                 raise LeaseError(
                     f"{holder.get('holder')} is at work on {self._of}: watched for"
-                    f" {2 * lease_s:g} s, twice --lease-s"
+                    f" {2 * lease_s:g} s, twice a lease"
+                    " (--lease-s, where the job has it)"
                 )
             if not told:
                 told = True

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ufd_ray.pipeline.fitting.progress import entry_line
+from ufd_ray.pipeline.data_parallel.progress import entry_line
 from ufd_ray.pipeline.fitting.summary import summary
 from ufd_ray.storage import ProbeFiles
 

@@ -1,4 +1,4 @@
-"""What the workers of a fit do together. All call each of these equally often, in one order."""
+"""What workers do together. All call each of these equally often, in one order."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def gather(mine: T) -> Sequence[T]:
 
 
 def sum_over_workers(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The `AllReduce` of a fit."""
+    """Sum a vector over all workers, in float64: an `AllReduce`."""
     total = torch.from_numpy(np.array(vector, dtype=np.float64))
     torch.distributed.all_reduce(total)
     return total.numpy()

@@ -1,7 +1,8 @@
-"""Ray Train's workers for whatever is fitted or trained: started, replaced when lost, heard."""
+"""Ray Train's workers for whatever is fitted or trained: started, and replaced when lost."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,17 +18,13 @@ from ray.train import (
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from ufd_ray.errors import ClusterError, UfdError
-from ufd_ray.pipeline.fitting.progress import fit_lines
-from ufd_ray.storage import (
-    StorageOptions,
-    join_uri,
-    new_run_id,
-    open_filesystem,
-    parse_uri,
-    tidy_up,
-)
+from ufd_ray.pipeline.data_parallel.progress import last_words
+from ufd_ray.storage import StorageOptions, open_filesystem, parse_uri
 
 T = TypeVar("T")
+
+_PLACED_WITHIN_S = 60.0
+"""After so long without a place for all workers Ray Train counts one failure of its own."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,8 @@ class Workers:
         resources: what each takes of a machine, in Ray's words.
         backend: of `torch.distributed`.
         max_failures: lost workers after which it is given up.
+        wait_s: longest wait for machines on which all of them fit, at the start and each time that
+            one was lost.
         what: they do, for messages: `fit`.
     """
 
@@ -46,14 +45,19 @@ class Workers:
     resources: dict[str, float]
     backend: str
     max_failures: int
+    wait_s: float
     what: str
+
+    def __str__(self) -> str:
+        of_each = ", ".join(f"{number:g} {name}" for name, number in self.resources.items())
+        return f"{self.num} workers ({of_each} each)"
 
 
 def run_workers(
     function: Callable[[dict[str, Any]], T | UfdError],
     task: Any,
     workers: Workers,
-    output: str,
+    folder: str,
     storage: StorageOptions,
     last_word: Any,
     progress_s: float,
@@ -65,7 +69,8 @@ def run_workers(
             since Ray Train would take one that is raised for a lost worker.
         task: what every worker is given.
         workers: how many there are.
-        output: URI below which checkpoints lie while it goes on.
+        folder: URI where checkpoints lie, which every machine can reach. What an earlier call left
+            there is taken up again; who calls deletes it.
         storage: how it is reached.
         last_word: actor that the first worker tells how far it is.
         progress_s: seconds between two lines of that.
@@ -74,12 +79,10 @@ def run_workers(
         What the first worker returns.
 
     Raises:
-        UfdError: the one that was returned, or workers were lost more often than `max_failures`.
+        UfdError: the one that was returned, workers were lost more often than `max_failures`, or
+            there was no place for them for as long as `wait_s`.
     """
-    # Below the output, where every node can reach it, and under a name of its own: what a killed
-    # job left is never picked up.
-    scratch = join_uri(output, f"fitting-{new_run_id()}")
-    place = parse_uri(scratch)
+    place = parse_uri(folder)
     trainer = TorchTrainer(
         function,
         train_loop_config={"task": task},
@@ -87,30 +90,43 @@ def run_workers(
             num_workers=workers.num,
             use_gpu="GPU" in workers.resources,
             resources_per_worker=workers.resources,
+            # CPUs of one machine would share what several machines have.
+            placement_strategy="PACK" if "GPU" in workers.resources else "SPREAD",
         ),
         torch_config=TorchConfig(backend=workers.backend),
         run_config=RunConfig(
             name="checkpoints",
             storage_path=place.path,
             storage_filesystem=open_filesystem(place, storage),
-            failure_config=FailureConfig(max_failures=workers.max_failures),
+            failure_config=FailureConfig(
+                max_failures=workers.max_failures,
+                # Without a limit, workers for whom there is no place are waited for for ever.
+                controller_failure_limit=math.ceil(workers.wait_s / _PLACED_WITHIN_S)
+                * (workers.max_failures + 1),
+            ),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
             logging_config=LoggingConfig(log_level="CRITICAL"),
         ),
     )
     try:
-        with fit_lines(last_word, progress_s):
+        with last_words(last_word, progress_s, waiting_for=str(workers)):
             found: T | UfdError = trainer.fit().return_value
     except TrainingFailedError as error:
         raise ClusterError(_in_one_line(error, workers)) from error
-    finally:
-        tidy_up(scratch, storage)
     if isinstance(found, UfdError):
         raise found
     return found
 
 
 def _in_one_line(error: TrainingFailedError, workers: Workers) -> str:
+    unplaced = getattr(error, "controller_failure", None)
+    if unplaced is not None:
+        told = " ".join(str(unplaced).split())[:300]
+        return (
+            f"the {workers.what} was given up: {workers} were wanted, and could not be started for"
+            f" {workers.wait_s:g} s: other jobs may hold what they need, or machines were lost; ask"
+            f" for fewer (--num-workers). {type(unplaced).__name__}: {told}"
+        )
     failures = getattr(error, "worker_failures", {})
     why = next(iter(failures.values()), error)
     told = " ".join(str(why).split())[:300]

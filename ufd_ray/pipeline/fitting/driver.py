@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ufd_ray.pipeline.cluster import Cluster
-from ufd_ray.pipeline.fitting.progress import start_last_word
+from ufd_ray.pipeline.data_parallel.progress import start_last_word
+from ufd_ray.pipeline.data_parallel.workers import Workers, run_workers
 from ufd_ray.pipeline.fitting.worker import Fitted, Task, fit_on_worker
-from ufd_ray.pipeline.fitting.workers import Workers, run_workers
 from ufd_ray.pipeline.waiting import wait_for_machine
 from ufd_ray.settings import FitProbeSettings
-from ufd_ray.storage import BankInfo, StorageOptions, parse_uri
+from ufd_ray.storage import (
+    BankInfo,
+    StorageOptions,
+    absolute_uri,
+    join_uri,
+    new_run_id,
+    tidy_up,
+)
 
 CPUS_OF_A_WORKER = 0.5
 CHECKPOINT_S = 5.0
@@ -42,11 +49,9 @@ def train(
             f" {cluster.num_cpus} CPUs"
         )
     last_word = start_last_word()
-    lies = parse_uri(bank.uri)
     task = Task(
         settings=settings,
-        # Ray Train's workers have working directories of their own.
-        bank=replace(bank, uri=lies.path) if lies.scheme == "file" else bank,
+        bank=replace(bank, uri=absolute_uri(bank.uri)),
         storage=storage,
         l2_grid=l2_grid,
         num_folds=num_folds,
@@ -55,8 +60,19 @@ def train(
         last_word=last_word,
     )
     workers = Workers(
-        num_workers, {"CPU": CPUS_OF_A_WORKER}, "gloo", settings.max_failures, what="fit"
+        num_workers,
+        {"CPU": CPUS_OF_A_WORKER},
+        "gloo",
+        settings.max_failures,
+        _WAIT_S,
+        what="fit",
     )
-    return run_workers(
-        fit_on_worker, task, workers, settings.output, storage, last_word, settings.progress_s
-    )
+    # Below the output, where every node can reach it, and under a name of its own: what a killed
+    # job left is never picked up.
+    scratch = join_uri(settings.output, f"fitting-{new_run_id()}")
+    try:
+        return run_workers(
+            fit_on_worker, task, workers, scratch, storage, last_word, settings.progress_s
+        )
+    finally:
+        tidy_up(scratch, storage)

@@ -1,4 +1,4 @@
-"""How far a fit is: told by its first worker, printed by the driver."""
+"""How far training is: told by its first worker, printed by the driver."""
 
 from __future__ import annotations
 
@@ -28,13 +28,19 @@ class LastWord:
 
 
 def start_last_word() -> Any:
-    """One for a fit, as an actor that takes no CPU from it."""
+    """Start one, as an actor that takes no CPU from what it tells of."""
     return ray.remote(num_cpus=0, max_restarts=-1)(LastWord).remote()
 
 
 @contextmanager
-def fit_lines(last_word: Any, every_s: float) -> Iterator[None]:
-    """Print the last word every `every_s` seconds while the block runs, each once."""
+def last_words(last_word: Any, every_s: float, waiting_for: str) -> Iterator[None]:
+    """Print the last word every `every_s` seconds while the block runs, each once.
+
+    Args:
+        last_word: of `start_last_word`.
+        every_s: in seconds.
+        waiting_for: what there has to be before the first.
+    """
     printed: list[str | None] = [None]
 
     def look() -> None:
@@ -42,6 +48,8 @@ def fit_lines(last_word: Any, every_s: float) -> Iterator[None]:
             line = ray.get(last_word.read.remote(), timeout=10)
         except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
             return  # nothing depends on it
+        if line is None:
+            line = f"waiting for {waiting_for}"
         if line != printed[-1]:
             print(line)
             printed[-1] = line
