@@ -14,8 +14,8 @@ import ray.data
 import torch
 from ray.train.v2._internal.execution import train_fn_utils
 
-from ufd_ray.pipeline.fitting.workers import Workers, run_workers
-from ufd_ray.pipeline.training import training, worker
+from ufd_ray.pipeline.data_parallel.workers import Workers, run_workers
+from ufd_ray.pipeline.training import driver, worker
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def trained_in_this_process() -> Iterator[None]:
     context, num_threads = ray.data.DataContext.get_current(), torch.get_num_threads()
     options = copy.deepcopy(context.execution_options)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "run_workers", run_here)
+        patch.setattr(driver, "run_workers", run_here)
         patch.setattr(worker, "keep_memory", lambda: None)
         patch.setattr(train_fn_utils, "_train_fn_utils", None)
         # As torchrun says it, from which local mode takes that there is a group, of one.

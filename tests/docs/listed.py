@@ -10,7 +10,7 @@ NOT_RUN = {
     "cluster/README.md#on-kubernetes/2": "needs a Kubernetes cluster; what is applied is checked",
     "cluster/README.md#on-kubernetes/3": "needs a Kubernetes cluster; what is applied is checked",
     "cluster/README.md#on-kubernetes/4": "needs a Kubernetes cluster with GPUs",
-    "docs/baselines.md#beside-ours": "a baseline as published; tests/ray compares a small one",
+    "docs/baselines.md#evaluating-them-beside-ours": "as published; tests/ray has a small one",
     "docs/baselines.md#training-one": "published weights of no hub; small ones train in tests/ray",
     "docs/baselines.md#the-sink-class": "as published, on the paper's training sets",
     "docs/baselines.md#the-sink-class/2": "the paper's test sets are not installed",

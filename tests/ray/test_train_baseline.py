@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +29,14 @@ from ufd_ray.images import ByRecipe, PixelRecipe, decode, make_by_recipe, view_k
 from ufd_ray.pipeline.banking.plan import draw_splits
 from ufd_ray.pipeline.evaluate import evaluate
 from ufd_ray.pipeline.train_baseline import train_baseline
-from ufd_ray.pipeline.training import training
+from ufd_ray.pipeline.training import driver
 from ufd_ray.pipeline.training.order import epoch_batches
 from ufd_ray.settings import EvaluateSettings, TrainBaselineSettings
 from ufd_ray.storage import network_file, read_baseline_info
 
 FILES = {"baseline.json", "baseline.safetensors", "curve.png", "rejects.parquet"}
 SEED, VAL_SHARE = 1, 0.3
+LONG = ("--num-workers", "2", "--epochs", "20")
 
 
 @dataclass(frozen=True)
@@ -132,13 +134,13 @@ def plain(images: Path) -> Plain:
         for batch in epoch_batches(labels[train], 12, seed=SEED, epoch=epoch, balanced=False):
             rows = train[batch]
             optimizer.zero_grad()
-            outputs = network(baseline.inputs(pixels(rows, baseline.train, epoch)))
+            outputs = network(baseline.inputs(pixels(rows, baseline.train_pixels, epoch)))
             losses = baseline.losses(outputs, torch.from_numpy(labels[rows]))
             losses.mean().backward()
             optimizer.step()
             total += float(losses.detach().sum())
         with torch.no_grad():
-            outputs = network(baseline.inputs(pixels(val, baseline.validation, 1)))
+            outputs = network(baseline.inputs(pixels(val, baseline.validation_pixels, 1)))
             right = (baseline.scores(outputs).numpy() > 0.5) == labels[val]
             losses = baseline.losses(outputs, torch.from_numpy(labels[val]))
         curve.append(
@@ -182,6 +184,7 @@ def test_all_images_are_accounted_for(by_one: Made, plain: Plain) -> None:
     assert found["num_real"] + found["num_fake"] == plain.num_val
     assert document["thresholds"]["default"] == 0.5
     assert (document["training_resumed_at"], document["starts_from"]) == ([], None)
+    assert (document["num_workers"], document["weights_file"]) == (1, None)
     assert "1 images failed" in by_one.ended.out
     told = f"trained on {plain.num_train} images in 2 epochs, {plain.num_val} validate"
     assert told in by_one.ended.out
@@ -227,32 +230,45 @@ def test_what_was_trained_is_evaluated(by_one: Made, tmp_path: Path) -> None:
     assert {row["detector"] for row in swept} == {"probe_score"}
 
 
+@pytest.fixture(scope="module")
+def undisturbed(
+    ray_cluster: dict[str, Any], images: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Made:
+    return make(images, tmp_path_factory.mktemp("whole") / "baseline", *LONG)
+
+
 @pytest.mark.slow
-def test_a_killed_worker_is_replaced_and_training_goes_on(
-    ray_cluster: dict[str, Any],
+@pytest.mark.parametrize("max_failures", [3, 0])
+def test_training_goes_on_from_its_last_checkpoint(
+    undisturbed: Made,
     images: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    max_failures: int,
 ) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_S", 0.0)
-    folder, flags = tmp_path / "baseline", ("--num-workers", "2", "--epochs", "20")
+    """When a lost worker is replaced, and when the whole job is submitted again."""
+    monkeypatch.setattr(driver, "CHECKPOINT_S", 0.0)
+    folder, flags = tmp_path / "baseline", (*LONG, "--max-failures", str(max_failures))
 
     def is_kept() -> bool:
-        notes = folder.glob("fitting-*/checkpoints/checkpoint_manager_snapshot.json")
+        notes = folder.glob("training-*/checkpoints/checkpoint_manager_snapshot.json")
         return any("checkpoint_2" in note.read_text() for note in notes)
 
     with killing(is_kept) as killed:
         made = make(images, folder, *flags)
     assert killed, "training had ended before anything could be killed"
+    if not max_failures:
+        assert made.ended.status == 1
+        assert "the training failed more than 0 times" in made.ended.err
+        assert {name.partition("-")[0] for name in os.listdir(folder)} == {"training"}
+        made = make(images, folder, *flags)
     assert made.ended.status == 0, made.ended.err
     (resumed_at,) = made.json["training_resumed_at"]
     curve = made.json["training_curve"]
     assert 1 <= resumed_at < len(curve)
     assert [entry["epoch"] for entry in curve] == list(range(1, len(curve) + 1))
     assert names_in(folder) == FILES
-    whole = make(images, tmp_path / "whole", *flags)
-    assert len(whole.json["training_curve"]) == len(curve)
-    for mine, other in zip(curve, whole.json["training_curve"], strict=True):
+    for mine, other in zip(curve, undisturbed.json["training_curve"], strict=True):
         assert mine == pytest.approx(other, abs=1e-4)
     for name, values in made.network.items():
-        torch.testing.assert_close(values, whole.network[name], atol=1e-4, rtol=0)
+        torch.testing.assert_close(values, undisturbed.network[name], atol=1e-4, rtol=0)

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 
 import ray
 
 from ufd_ray.baselines import Baseline, baseline_named
 from ufd_ray.encoders import EncoderSpec, resolve_device
+from ufd_ray.encoders.checkpoints import WeightsFile
 from ufd_ray.errors import SettingsError
 from ufd_ray.outcome import Outcome
 from ufd_ray.pipeline.cluster import Cluster, join_cluster
 from ufd_ray.pipeline.inputs import check_apart, list_inputs, rehearse
+from ufd_ray.pipeline.leasing import leased
 from ufd_ray.pipeline.placement import LIGHT
 from ufd_ray.pipeline.ray_errors import our_errors_only, work_begun
+from ufd_ray.pipeline.training.driver import choose_precision, train
+from ufd_ray.pipeline.training.origin import Origin
 from ufd_ray.pipeline.training.starting import check_start, starting_spec
-from ufd_ray.pipeline.training.survey import survey_images
-from ufd_ray.pipeline.training.training import train, uses_bf16
-from ufd_ray.pipeline.training.writing import Origin, publish
+from ufd_ray.pipeline.training.survey import Surveyed, survey_images
+from ufd_ray.pipeline.training.writing import publish
 from ufd_ray.pipeline.waiting import stay_through_losses, wait_for_machine
-from ufd_ray.settings import Device, TrainBaselineSettings
+from ufd_ray.settings import Device, Precision, TrainBaselineSettings
 from ufd_ray.storage import (
     BASELINE,
+    Lease,
     StorageOptions,
     check_writable,
     join_uri,
@@ -53,30 +59,57 @@ def train_baseline(settings: TrainBaselineSettings) -> Outcome:
     storage = replace(storage, patient=True)
     with our_errors_only():
         cluster = join_cluster()
-        device = _choose_device(settings, cluster)
+        device, precision = _choose_device(settings, cluster)
         print(f"baseline {_in_words(baseline, spec)}")
         stay_through_losses(settings.wait_for_gpus_s)
         wait_for_machine(cluster, settings.wait_for_gpus_s, num_cpus=LIGHT)
-        if spec is not None:
-            _try_start(settings, baseline, spec, storage)
-        # Below the output and under a name of its own: what was killed is never picked up.
-        scratch = join_uri(settings.output, f"training-{new_run_id()}")
-        manifest, parts = join_uri(scratch, "manifest"), join_uri(scratch, "parts")
-        try:
-            if settings.dry_run:
-                rehearse(settings, "crop", baseline.test.size, storage, labelled=True)
-                print("dry run: settings, input and output can be used; nothing was written")
-                return Outcome.PUBLISHED
-            num_images = list_inputs(settings, manifest, storage, labelled=True).num_images
-            with work_begun():
-                surveyed = survey_images(settings, baseline, manifest, parts, num_images, storage)
-                images = surveyed.images
-                trained = train(settings, baseline, spec, images, device, storage, cluster)
-                bf16 = uses_bf16(settings, device)
-                origin = Origin(baseline, spec, device, "bf16" if bf16 else "fp32", fingerprint)
-                return publish(settings, origin, surveyed, trained, storage)
-        finally:
-            tidy_up(scratch, storage)
+        weights = None if spec is None else _try_start(settings, baseline, spec, storage)
+        if settings.dry_run:
+            rehearse(settings, "crop", baseline.test_pixels.size, storage, labelled=True)
+            print("dry run: settings, input and output can be used; nothing was written")
+            return Outcome.PUBLISHED
+        with leased(settings.output, BASELINE, storage) as lease:
+            earlier = outcome_of_earlier(settings.output, BASELINE, fingerprint, what, storage)
+            if earlier is not None:  # another process had just done it
+                lease.end()
+                return earlier
+            origin = Origin(baseline, spec, weights, device, precision, fingerprint)
+            return _work(settings, origin, storage, cluster, lease)
+
+
+def _work(
+    settings: TrainBaselineSettings,
+    origin: Origin,
+    storage: StorageOptions,
+    cluster: Cluster,
+    lease: Lease,
+) -> Outcome:
+    """List, survey, train and publish."""
+    # Below the output and under a name of its own: what was killed is never picked up.
+    scratch = join_uri(settings.output, f"surveying-{new_run_id()}")
+    manifest, parts = join_uri(scratch, "manifest"), join_uri(scratch, "parts")
+    try:
+        num_images = list_inputs(settings, manifest, storage, labelled=True).num_images
+        with work_begun():
+            surveyed = survey_images(
+                settings, origin.baseline, manifest, parts, num_images, storage
+            )
+    finally:
+        tidy_up(scratch, storage)
+    with work_begun():
+        # Under a name that the same work has again: a killed job goes on from its last checkpoint.
+        folder = join_uri(settings.output, f"training-{_identity(origin, surveyed)}")
+        trained = train(settings, origin, surveyed.images, folder, storage, cluster)
+        outcome = publish(settings, origin, surveyed, trained, storage, lease)
+        tidy_up(folder, storage)
+        return outcome
+
+
+def _identity(origin: Origin, surveyed: Surveyed) -> str:
+    """Of all that decides a training, 16 hex digits."""
+    weights = origin.weights.sha256 if origin.weights else None
+    decides = json.dumps([origin.fingerprint, origin.precision, weights, surveyed.sha256])
+    return hashlib.sha256(decides.encode()).hexdigest()[:16]
 
 
 def choose_baseline(settings: TrainBaselineSettings) -> Baseline:
@@ -101,21 +134,21 @@ def choose_baseline(settings: TrainBaselineSettings) -> Baseline:
             " an even number"
         )
     baseline.recipe = recipe
-    if recipe != published or settings.weights not in (None, baseline.weights):
+    if recipe != published or settings.weights not in (None, baseline.weights_tag):
         baseline.is_published = False
     return baseline
 
 
-def _choose_device(settings: TrainBaselineSettings, cluster: Cluster) -> Device:
+def _choose_device(settings: TrainBaselineSettings, cluster: Cluster) -> tuple[Device, Precision]:
     choice = resolve_device(
         settings.device,
         cluster.num_gpus,
         may_grow=cluster.may_grow,
         autoscales=cluster.autoscales,
     )
-    precision = "bf16" if uses_bf16(settings, choice.device) else "fp32"
+    precision = choose_precision(settings.precision, choice.device)
     print(f"training on {choice.device} in {precision}: {choice.reason}")
-    return choice.device
+    return choice.device, precision
 
 
 def _in_words(baseline: Baseline, spec: EncoderSpec | None) -> str:
@@ -132,7 +165,8 @@ def _try_start(
     baseline: Baseline,
     spec: EncoderSpec,
     storage: StorageOptions,
-) -> None:
+) -> WeightsFile | None:
     """See on a worker that the weights can be had and fit, before images are listed."""
     check = ray.remote(num_cpus=LIGHT)(check_start)
-    ray.get(check.remote(baseline, spec, settings.seed, storage))
+    file: WeightsFile | None = ray.get(check.remote(baseline, spec, settings.seed, storage))
+    return file

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ray.data import Datasource, ReadTask
 from ray.data.block import BlockMetadata
 
-from ufd_ray.pipeline.training.pictures import NUMBER, PLACE, PURPOSE
+from ufd_ray.pipeline.training.pictures import DRAW, PLACE, PURPOSE
 
 _ROWS_OF_A_TASK = 64
 _ROW_BYTES = 512
@@ -35,13 +35,13 @@ class Lookup:
     number: int = 1
 
     def to_table(self) -> Any:
-        """`pa.Table` of `PLACE`, `PURPOSE` and `NUMBER`, a row each."""
+        """`pa.Table` of `PLACE`, `PURPOSE` and `DRAW`, a row each."""
         num = len(self.places)
         return pa.table(
             {
                 PLACE: pa.array(self.places, pa.int64()),
                 PURPOSE: pa.repeat(self.purpose, num),
-                NUMBER: pa.repeat(pa.scalar(self.number, pa.int32()), num),
+                DRAW: pa.repeat(pa.scalar(self.number, pa.int32()), num),
             }
         )
 
@@ -92,12 +92,12 @@ def rows_of(images: Any, wanted: Any) -> list[Any]:
 
     Args:
         images: reference to the `pa.Table` of `Surveyed`.
-        wanted: `pa.Table` of `PLACE`, `PURPOSE` and `NUMBER`.
+        wanted: `pa.Table` of `PLACE`, `PURPOSE` and `DRAW`.
 
     Returns:
         One `pa.Table`, the columns of both, in the order of `wanted`.
     """
     rows = ray.get(images).take(wanted[PLACE].combine_chunks())
-    for name in (PLACE, PURPOSE, NUMBER):
+    for name in (PLACE, PURPOSE, DRAW):
         rows = rows.append_column(name, wanted[name])
     return [rows]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # it brings torch, for which no process that reads images nee
 
 TRAIN, VAL, TEST = "train", "val", "test"
 """What a picture is for: which of a baseline's recipes makes it."""
-PLACE, PURPOSE, NUMBER = "place", "purpose", "draw"
+PLACE, PURPOSE, DRAW = "place", "purpose", "draw"
 """Columns: an image's place among all that were surveyed, one of the words above, and the number of
 the draw, an epoch's or 1."""
 
@@ -30,7 +30,7 @@ _OWN = {field.name for field in (*MANIFEST, *LABELS, *STATUS)} | {"data"}
 class Wanted:
     """What each row asks the decoder for.
 
-    Args:
+    Attributes:
         recipes: by purpose.
         seed: of all draws.
     """
@@ -41,7 +41,11 @@ class Wanted:
     @classmethod
     def of(cls, baseline: Baseline, seed: int) -> Wanted:
         """By a baseline's recipes."""
-        recipes = {TRAIN: baseline.train, VAL: baseline.validation, TEST: baseline.test}
+        recipes = {
+            TRAIN: baseline.train_pixels,
+            VAL: baseline.validation_pixels,
+            TEST: baseline.test_pixels,
+        }
         return cls(recipes, seed)
 
     def __call__(self, rows: Any) -> list[ByRecipe | None]:
@@ -49,9 +53,9 @@ class Wanted:
 
         Args:
             rows: `pa.Table` with `content_hash`, null where there are no bytes, `PURPOSE` and
-                `NUMBER`.
+                `DRAW`.
         """
-        columns = (rows[name].to_pylist() for name in (PURPOSE, NUMBER, "content_hash"))
+        columns = (rows[name].to_pylist() for name in (PURPOSE, DRAW, "content_hash"))
         return [
             None
             if content_hash is None
@@ -79,16 +83,16 @@ def look_at_images(
     """
     rows = plan.with_split(rows.select([one for one in rows.column_names if one in _OWN]))
     first = pa.array([1] * len(rows), pa.int32())
-    rows = rows.append_column(PURPOSE, rows["split"]).append_column(NUMBER, first)
+    rows = rows.append_column(PURPOSE, rows["split"]).append_column(DRAW, first)
     rows = decode_by_recipe(rows, wanted=wanted, limits=limits, tally=tally)
-    return rows.drop_columns([PURPOSE, NUMBER, "pixels"])
+    return rows.drop_columns([PURPOSE, DRAW, "pixels"])
 
 
 def make_pictures(rows: Any, *, wanted: Wanted, limits: DecodeLimits) -> Any:
     """Ray stage: rows that were fetched → what a worker wants of them, and nothing else.
 
     Args:
-        rows: `pa.Table` from `fetch_images`, with `PLACE`, `PURPOSE`, `NUMBER` and `label`.
+        rows: `pa.Table` from `fetch_images`, with `PLACE`, `PURPOSE`, `DRAW` and `label`.
         wanted: how pixels are made.
         limits: bounds of decoding.
 

@@ -9,9 +9,10 @@ from torch import nn
 from ufd_ray.baselines import Baseline
 from ufd_ray.encoders import EncoderSpec
 from ufd_ray.encoders.build import build_tower
+from ufd_ray.encoders.checkpoints import WeightsFile
 from ufd_ray.encoders.tower import own_random_numbers
 from ufd_ray.errors import SettingsError
-from ufd_ray.storage import StorageOptions, object_exists, parse_uri
+from ufd_ray.storage import StorageOptions, absolute_uri, object_exists
 
 
 def starting_spec(
@@ -27,25 +28,23 @@ def starting_spec(
     Raises:
         SettingsError: there are none like that, or none are wanted.
     """
-    if baseline.backbone is None:
+    if baseline.backbone_arch is None:
         if weights is not None:
             raise SettingsError(
                 f"--weights {weights}: {baseline.name} is trained from scratch; leave it out"
             )
         return None
-    spec = EncoderSpec.parse(f"{baseline.backbone}:{weights or baseline.weights}")
+    spec = EncoderSpec.parse(f"{baseline.backbone_arch}:{weights or baseline.weights_tag}")
     if spec.kind != "file":
         return spec
     if not object_exists(spec.weights, storage):
         raise SettingsError(f"--weights {spec.weights}: there is no such file")
-    place = parse_uri(spec.weights)
-    # Ray Train's workers have working directories of their own.
-    return replace(spec, weights=place.path) if place.scheme == "file" else spec
+    return replace(spec, weights=absolute_uri(spec.weights))
 
 
 def new_network(
     baseline: Baseline, spec: EncoderSpec | None, seed: int, storage: StorageOptions
-) -> nn.Module:
+) -> tuple[nn.Module, WeightsFile | None]:
     """Build a network on the CPU in float32, the same for the same seed wherever it is.
 
     Args:
@@ -54,18 +53,24 @@ def new_network(
         seed: of the numbers that are drawn.
         storage: how weights are reached.
 
+    Returns:
+        The network, and the file of the weights it starts from; None: all of it is random.
+
     Raises:
         SettingsError: the weights are those of another architecture.
         StorageError: they cannot be had.
     """
     with own_random_numbers(seed):
         network = baseline.build()
-    if spec is not None:
-        tower, _ = build_tower(spec, storage=storage)
-        baseline.start_from(network, tower.module.state_dict())
-    return network
+    if spec is None:
+        return network, None
+    tower, file = build_tower(spec, storage=storage)
+    baseline.start_from(network, tower.module.state_dict())
+    return network, file
 
 
-def check_start(baseline: Baseline, spec: EncoderSpec, seed: int, storage: StorageOptions) -> None:
-    """Build it and throw it away: errors as of `new_network`."""
-    new_network(baseline, spec, seed, storage)
+def check_start(
+    baseline: Baseline, spec: EncoderSpec, seed: int, storage: StorageOptions
+) -> WeightsFile | None:
+    """Build it and throw it away: what it starts from, and errors, as of `new_network`."""
+    return new_network(baseline, spec, seed, storage)[1]

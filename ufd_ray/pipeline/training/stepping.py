@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ufd_ray.baselines import Baseline
 from ufd_ray.errors import UfdError
-from ufd_ray.pipeline.fitting.collective import gather, sum_over_workers
+from ufd_ray.pipeline.data_parallel.collective import gather, sum_over_workers
 from ufd_ray.pipeline.training.course import Course
 from ufd_ray.pipeline.training.stream import Pictures, Stream
 from ufd_ray.pipeline.training.sums import Sums
@@ -114,7 +114,7 @@ class Stepping:
         # Of what batches were normalised by, each worker has seen its own share.
         for buffer in self._network.buffers():
             torch.distributed.broadcast(buffer, 0)
-        mine = np.zeros(5)
+        loss, num_right, num_images, num_failed = 0.0, 0, 0, 0
         missing = self._course.num_validating
         error: UfdError | None = None
         while missing and error is None:
@@ -123,20 +123,21 @@ class Stepping:
             for outputs, labels in self._outputs(pictures):
                 losses = self._baseline.losses(outputs, labels)
                 called_fake = self._baseline.scores(outputs) > 0.5
-                mine[0] += float(losses.double().sum())
-                mine[1] += int((called_fake == (labels == FAKE)).sum())
-            mine[2] += len(pictures)
-            mine[3] += pictures.num_failed
-        mine[4] = error is not None
-        loss, num_right, num_images, num_failed, num_broken = sum_over_workers(mine).tolist()
-        _raise_any(round(num_broken), error)
+                loss += float(losses.double().sum())
+                num_right += int((called_fake == (labels == FAKE)).sum())
+            num_images += len(pictures)
+            num_failed += pictures.num_failed
+        mine = np.array([loss, num_right, num_images, num_failed, error is not None])
+        of_all, *counts = sum_over_workers(mine).tolist()
+        num_right, num_images, num_failed, num_broken = map(round, counts)
+        _raise_any(num_broken, error)
         if not num_images:
             raise UfdError(f"none of the images that validate could be read in epoch {epoch}")
         return {
-            "validation_loss": loss / num_images,
+            "validation_loss": of_all / num_images,
             "validation_accuracy": num_right / num_images,
-            "num_images": round(num_images + num_failed),
-            "num_failed": round(num_failed),
+            "num_images": num_images + num_failed,
+            "num_failed": num_failed,
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +42,14 @@ class Surveyed:
     images: Any
     rejected: Any
     counts: dict[str, Any]
+
+    @property
+    def sha256(self) -> str:
+        """Of `images`, 64 hex digits: who trains on the same ones may go on with what there is."""
+        digest = hashlib.sha256()
+        for batch in self.images.to_batches(max_chunksize=_ROWS_AT_ONCE):
+            digest.update(batch.serialize())
+        return digest.hexdigest()
 
 
 def survey_images(

@@ -22,14 +22,15 @@ FROM_SCRATCH = baseline_named("co-occurrence", "conv-8-16-32")
 def test_the_backbone_has_the_weights_and_the_rest_is_drawn() -> None:
     spec = starting_spec(SMALL, "random:3", HERE)
     assert spec == EncoderSpec("timm/test_resnet", "random:3")
-    network = new_network(SMALL, spec, 1, HERE)
+    network, file = new_network(SMALL, spec, 1, HERE)
+    assert file is None, "random numbers come from no file"
     weights = build_tower(spec, storage=HERE)[0].module.state_dict()
     backbone = network.get_submodule("backbone").state_dict()
     assert backbone.keys() == weights.keys()
     assert all(torch.equal(backbone[name], weights[name]) for name in weights)
     head = network.get_submodule("head").state_dict()["weight"]
     again, other = (
-        new_network(SMALL, spec, seed, HERE).get_submodule("head").state_dict()["weight"]
+        new_network(SMALL, spec, seed, HERE)[0].get_submodule("head").state_dict()["weight"]
         for seed in (1, 2)
     )
     assert torch.equal(head, again)
@@ -41,11 +42,14 @@ def test_unfrozen_lite0_starts_as_the_frozen_encoder_is() -> None:
     spec = starting_spec(baseline, None, HERE)
     assert spec is not None
     encoder = Encoder.load(EncoderSpec.parse("lite0"))
-    network = new_network(baseline, spec, 1, HERE).eval()
+    network, file = new_network(baseline, spec, 1, HERE)
+    network.eval()
+    assert file is not None
+    assert encoder.weights_file is not None
+    assert file.sha256 == encoder.weights_file.sha256
     pixels = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
     with torch.inference_mode():
         found = baseline.features(network, baseline.inputs(torch.from_numpy(pixels)))
-    assert found is not None
     np.testing.assert_allclose(found.numpy(), encoder.encode(pixels), atol=1e-4)
 
 

@@ -121,6 +121,7 @@ def train(
     missing: set[int],
     ends_at: int | None = None,
     network: Callable[[Tiny], torch.nn.Module] = Tiny.build,
+    in_bf16: bool = False,
 ) -> list[Any]:
     """Of each worker, the curve of two epochs and the network; or its error."""
     together = Together(num_workers)
@@ -135,7 +136,7 @@ def train(
         baseline = Tiny(NAME, ARCH, True)
         optimizer = make_optimizer(baseline.recipe, networks[rank])
         course: Any = Shelves(rank, num_workers, missing, ends_at if rank == 0 else None)
-        stepping = Stepping(baseline, networks[rank], optimizer, course, in_bf16=False)
+        stepping = Stepping(baseline, networks[rank], optimizer, course, in_bf16=in_bf16)
         curve = [stepping.epoch(epoch, lambda *_: None) for epoch in (1, 2)]
         return curve, networks[rank].state_dict()
 
@@ -157,6 +158,31 @@ def test_any_number_of_workers_comes_to_the_same(
             assert mine == pytest.approx(alone, abs=1e-5)
         for name, values in network.items():
             torch.testing.assert_close(own_network[name], values, atol=1e-5, rtol=0)
+
+
+def test_a_share_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    ((curve, network),) = train(monkeypatch, 1, {0, NUM_TRAIN + 1})
+    monkeypatch.setattr("ufd_ray.pipeline.training.stepping.AT_ONCE", 5)
+    ((in_pieces, same),) = train(monkeypatch, 1, {0, NUM_TRAIN + 1})
+    for mine, whole in zip(in_pieces, curve, strict=True):
+        assert mine == pytest.approx(whole, abs=1e-5)
+    for name, values in network.items():
+        torch.testing.assert_close(same[name], values, atol=1e-5, rtol=0)
+
+
+def test_products_in_bf16_and_weights_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same curve to some two digits, and not to the bit: rounding is there."""
+    ((curve, network),) = train(monkeypatch, 1, set())
+    ((in_bf16, rounded),) = train(monkeypatch, 1, set(), in_bf16=True)
+    losses, of_bf16 = (
+        [entry[name] for entry in one for name in ("train_loss", "validation_loss")]
+        for one in (curve, in_bf16)
+    )
+    assert of_bf16 == pytest.approx(losses, abs=0.02)
+    assert of_bf16 != losses
+    assert {values.dtype for values in rounded.values()} == {torch.float32}
+    steps = {name: network[name] - rounded[name] for name in network}
+    assert max(float(step.abs().max()) for step in steps.values()) < 0.05
 
 
 @pytest.mark.parametrize("ends_at", [0, 3, 13])
