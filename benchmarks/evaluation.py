@@ -29,8 +29,9 @@ from ufd_ray.demo.pictures import GENERATORS, draw_crops
 
 ROOT = Path(__file__).parents[1]
 KEYS = ("progan", "cyclegan", "biggan", "guided", "dalle")
-"""Under which the generators stand, in their order; those from `guided` on share real images."""
+"""Under which the generators stand, in their order."""
 REALS = {"guided": "imagenet", "dalle": "laion"}
+"""Folders of their real images, where those are not beside the fakes."""
 OTHER_BANKS = {
     "of-dalle": ("dalle", "lite0"),
     "by-another-encoder": ("progan", "timm/mobilenetv3_small_050:random:1"),
@@ -42,14 +43,16 @@ SWEEPS = [
 ]
 
 RANDOM = ("--arch=timm/test_resnet", "--weights=random:1")
+FEW = ("--epochs=12", "--batch-size=16")  # few images: more steps of each epoch
+SLOWLY = ("--epochs=16", "--batch-size=8", "--learning-rate=3e-4")  # at 1e-3 it learns nothing
 SMALL: dict[str, tuple[str, ...]] = {
-    "resnet50-blur-jpeg-0.1": RANDOM,
-    "resnet50-blur-jpeg-0.5": RANDOM,
-    "clip-vit-l14-tuned": ("--arch=timm/tf_efficientnet_lite0",),  # the bank's encoder, unfrozen
-    "patch-resnet50-layer1": ("--arch=resnet18-layer1",),
-    "patch-xception-block2": ("--arch=xception-block1",),
-    "co-occurrence": ("--arch=conv-8-16-32",),
-    "spectrum": RANDOM,
+    "resnet50-blur-jpeg-0.1": (*RANDOM, *FEW),
+    "resnet50-blur-jpeg-0.5": (*RANDOM, *FEW),
+    "clip-vit-l14-tuned": ("--arch=timm/tf_efficientnet_lite0", *FEW),  # the bank's own, unfrozen
+    "patch-resnet50-layer1": ("--arch=resnet18-layer1", *FEW),
+    "patch-xception-block2": ("--arch=xception-block1", *SLOWLY),
+    "co-occurrence": ("--arch=conv-8-16-32", *FEW),
+    "spectrum": (*RANDOM, *FEW),
 }
 """What two cores train within minutes, without a hub."""
 
@@ -89,8 +92,7 @@ def train_baselines(images: Path, folder: Path) -> list[str]:
     """Train all of them; what `evaluate` is told of them."""
     for name in BASELINES:
         flags = ("--baseline", name, "--input", images, "--output", folder / name, *SMALL[name])
-        # Few images: more steps of each epoch.
-        run("train_baseline", *flags, "--epochs", 12, "--batch-size", 16)
+        run("train_baseline", *flags)
     return [f"--compare-baseline={name}={folder / name}" for name in BASELINES]
 
 
