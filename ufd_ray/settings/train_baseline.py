@@ -80,11 +80,14 @@ class TrainBaselineSettings(SplitSettings):
     num_workers: int | None = Field(
         None,
         ge=1,
-        description="data-parallel workers; without it, one a GPU, or one a CPU machine",
+        description="data-parallel workers; without it, one a GPU, or one a CPU machine, and one in"
+        " all for a network with batch norm",
     )
     max_failures: int = Field(3, ge=0, description="lost workers after which training gives up")
     wait_for_gpus_s: float = Field(
-        1800.0, gt=0, description="longest wait for a machine on which a worker fits, in seconds"
+        1800.0,
+        gt=0,
+        description="longest wait for machines on which the workers fit, in seconds",
     )
     max_error_rate: float = Field(
         0.1, ge=0, le=1, description="share of failed images above which the exit status is 3"
