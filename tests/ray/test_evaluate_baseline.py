@@ -78,3 +78,22 @@ def test_a_baseline_is_judged_beside_our_detectors(
     for title in ("small", "small, tuned", "small, oracle *"):
         assert f"\n| {title} |" in text
     assert "baseline_small: mAP" in ended.out
+
+
+def test_a_damaged_network_is_found_before_anything_is_scored(
+    ray_cluster: dict[str, Any], small_encoder: Encoder, tmp_path: Path
+) -> None:
+    for name in ("0_real", "1_fake"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        smooth(1).save(tmp_path / "set" / name / "1.png")
+    make_probe(tmp_path / "probe", small_encoder.identity, weight=0.1)
+    baseline = save_untrained(tmp_path / "baseline", "set")
+    file = baseline / "baseline.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    flags = (f"--input={tmp_path / 'set'}", f"--probe={tmp_path / 'probe'}", "--dry-run")
+    flags += (f"--output={tmp_path / 'out'}", f"--compare-baseline=small={baseline}")
+    with tiny_known():
+        ended = run_here(EvaluateSettings, evaluate, *flags)
+    assert ended.status == 2
+    assert f"--compare-baseline small={baseline}: " in ended.err
+    assert "is damaged" in ended.err

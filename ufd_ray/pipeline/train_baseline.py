@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import ray
 
@@ -107,9 +107,18 @@ def _work(
 
 def _identity(origin: Origin, surveyed: Surveyed) -> str:
     """Of all that decides a training, 16 hex digits."""
+    baseline = origin.baseline
     weights = origin.weights.sha256 if origin.weights else None
-    decides = json.dumps([origin.fingerprint, origin.precision, weights, surveyed.sha256])
-    return hashlib.sha256(decides.encode()).hexdigest()[:16]
+    decides = [
+        origin.fingerprint,
+        origin.precision,
+        weights,
+        surveyed.sha256,
+        asdict(baseline.recipe),
+        asdict(baseline.train_pixels),
+        asdict(baseline.validation_pixels),
+    ]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()[:16]
 
 
 def choose_baseline(settings: TrainBaselineSettings) -> Baseline:

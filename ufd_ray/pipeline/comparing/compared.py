@@ -90,7 +90,8 @@ def section_of(compared: Sequence[Compared]) -> list[str]:
     for one in compared:
         options = "".join(f", {name} {word}" for name, word in one.info.options.items())
         published = "as published" if one.info.is_published else "not as published"
-        start = f", from {one.info.starts_from}" if one.info.starts_from else ""
+        weights = (one.info.starts_from or "").removeprefix(f"{one.info.arch}:")
+        start = f", starting from {weights}" if weights else ""
         trained = f"; trained on {_named(one.seen)}" if one.seen else ""
         lines.append(
             f"- {one.name}: {one.info.name}, {one.info.arch}{options}{cell_text(start)}"

@@ -39,7 +39,7 @@ def last_words(last_word: Any, every_s: float, waiting_for: str) -> Iterator[Non
     Args:
         last_word: of `start_last_word`.
         every_s: in seconds.
-        waiting_for: what there has to be before the first.
+        waiting_for: what there has to be before the first, which workers tell when they start.
     """
     printed: list[str | None] = [None]
 
@@ -56,6 +56,11 @@ def last_words(last_word: Any, every_s: float, waiting_for: str) -> Iterator[Non
 
     with repeated(look, every_s):
         yield
+
+
+def started_line(num_workers: int) -> str:
+    """The first line of workers that were started, or took the place of lost ones."""
+    return f"workers started: {num_workers}"
 
 
 def entry_line(entry: dict[str, float]) -> str:

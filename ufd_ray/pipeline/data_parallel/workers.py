@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from ray.exceptions import RayActorError
 from ray.train import (
     CheckpointConfig,
     FailureConfig,
@@ -25,6 +28,8 @@ T = TypeVar("T")
 
 _PLACED_WITHIN_S = 60.0
 """After so long without a place for all workers Ray Train counts one failure of its own."""
+_UNPLACED = ("WorkerGroupStartupTimeoutError", "WorkerGroupStartupFailedError")
+"""How it calls these failures: it exports no such names."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,8 @@ class Workers:
         resources: what each takes of a machine, in Ray's words.
         backend: of `torch.distributed`.
         max_failures: lost workers after which it is given up.
-        wait_s: longest wait for machines on which all of them fit, at the start and each time that
-            one was lost.
+        wait_s: longest wait for machines on which all of them fit, at the start and after losses
+            together; a minute at least.
         what: they do, for messages: `fit`.
     """
 
@@ -79,8 +84,8 @@ def run_workers(
         What the first worker returns.
 
     Raises:
-        UfdError: the one that was returned, workers were lost more often than `max_failures`, or
-            there was no place for them for as long as `wait_s`.
+        UfdError: the one that was returned, workers were lost more often than `max_failures`,
+            there was no place for them for as long as `wait_s`, or Ray Train failed.
     """
     place = parse_uri(folder)
     trainer = TorchTrainer(
@@ -101,32 +106,46 @@ def run_workers(
             failure_config=FailureConfig(
                 max_failures=workers.max_failures,
                 # Without a limit, workers for whom there is no place are waited for for ever.
-                controller_failure_limit=math.ceil(workers.wait_s / _PLACED_WITHIN_S)
-                * (workers.max_failures + 1),
+                controller_failure_limit=math.ceil(workers.wait_s / _PLACED_WITHIN_S) - 1,
             ),
             checkpoint_config=CheckpointConfig(num_to_keep=1),
             logging_config=LoggingConfig(log_level="CRITICAL"),
         ),
     )
+    before = signal.getsignal(signal.SIGINT)
     try:
         with last_words(last_word, progress_s, waiting_for=str(workers)):
             found: T | UfdError = trainer.fit().return_value
     except TrainingFailedError as error:
         raise ClusterError(_in_one_line(error, workers)) from error
+    except RayActorError as error:
+        told = " ".join(str(error).split())[:300]
+        raise ClusterError(
+            f"the {workers.what} failed, since Ray Train's controller ended: {told}; it would go on"
+            f" from {folder}: if this comes again, delete that folder"
+        ) from error
+    except SystemExit as error:
+        # What Ray Train makes of SIGINT, by a handler of its own that it leaves behind.
+        raise KeyboardInterrupt from error
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
     if isinstance(found, UfdError):
         raise found
     return found
 
 
 def _in_one_line(error: TrainingFailedError, workers: Workers) -> str:
-    unplaced = getattr(error, "controller_failure", None)
-    if unplaced is not None:
-        told = " ".join(str(unplaced).split())[:300]
+    controllers = getattr(error, "controller_failure", None)
+    if type(controllers).__name__ in _UNPLACED:
         return (
             f"the {workers.what} was given up: {workers} were wanted, and could not be started for"
-            f" {workers.wait_s:g} s: other jobs may hold what they need, or machines were lost; ask"
-            f" for fewer (--num-workers). {type(unplaced).__name__}: {told}"
+            f" {workers.wait_s:g} s in all: other jobs may hold what they need, or machines were"
+            " lost; ask for fewer (--num-workers)"
         )
+    if controllers is not None:
+        told = " ".join(str(controllers).split())[:300]
+        return f"the {workers.what} failed: {type(controllers).__name__}: {told}"
     failures = getattr(error, "worker_failures", {})
     why = next(iter(failures.values()), error)
     told = " ".join(str(why).split())[:300]

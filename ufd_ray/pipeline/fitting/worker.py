@@ -22,7 +22,7 @@ from ufd_ray.detectors import (
 from ufd_ray.errors import SettingsError, UfdError
 from ufd_ray.pipeline.data_parallel.checkpoint import TrainCheckpoint, TrainState
 from ufd_ray.pipeline.data_parallel.collective import agreed, gather, in_order, sum_over_workers
-from ufd_ray.pipeline.data_parallel.progress import entry_line
+from ufd_ray.pipeline.data_parallel.progress import entry_line, started_line
 from ufd_ray.pipeline.fitting.judging import Judged, logits_of
 from ufd_ray.pipeline.fitting.rows import (
     TRAIN,
@@ -126,17 +126,18 @@ def _fit(task: Task) -> Fitted:
     settings, context = task.settings, ray.train.get_context()
     is_paper = settings.recipe == "paper"
     rank, world_size = context.get_world_rank(), context.get_world_size()
+
+    def tell(line: str) -> None:
+        if rank == 0:
+            task.last_word.tell.remote(line)
+
+    tell(started_line(world_size))
     parts = [TRAIN, TRAIN_VIEWS, VAL, *([VAL_VIEWS] if is_paper else [])]
     # The paper's batches are drawn from rows that are dealt out one by one.
     dealing = {"rank": rank, "world_size": world_size, "by_turns": is_paper}
     rows = agreed(lambda: read_rows(task.bank, task.storage, parts, **dealing))
     sizes = {part: int(sum_over_workers(np.array([float(len(rows[part]))]))[0]) for part in parts}
     train = rows[TRAIN_VIEWS if sizes[TRAIN_VIEWS] else TRAIN]
-
-    def tell(line: str) -> None:
-        if rank == 0:
-            task.last_word.tell.remote(line)
-
     checkpoint = TrainCheckpoint(sum_over_workers, task.checkpoint_s)
     state = checkpoint.load()
     l2, validated = task.l2_grid[0], None

@@ -22,7 +22,7 @@ from ufd_ray.errors import UfdError
 from ufd_ray.pipeline.cluster import set_up_data, this_node
 from ufd_ray.pipeline.data_parallel.checkpoint import TrainCheckpoint
 from ufd_ray.pipeline.data_parallel.collective import agreed, sum_over_workers
-from ufd_ray.pipeline.data_parallel.progress import entry_line
+from ufd_ray.pipeline.data_parallel.progress import entry_line, started_line
 from ufd_ray.pipeline.memory import keep_memory
 from ufd_ray.pipeline.training.course import Course
 from ufd_ray.pipeline.training.judging import ValidationScores, score_validation
@@ -101,6 +101,12 @@ def train_on_worker(config: dict[str, Task]) -> Trained | UfdError:
 def _train(task: Task) -> Trained:
     context = ray.train.get_context()
     rank, world_size = context.get_world_rank(), context.get_world_size()
+
+    def tell(line: str) -> None:
+        if rank == 0:
+            task.last_word.tell.remote(line)
+
+    tell(started_line(world_size))
     device = _set_up(task.device, task.precision)
     baseline, recipe = task.baseline, task.baseline.recipe
     network, _ = agreed(lambda: new_network(baseline, task.spec, task.seed, task.storage))
@@ -121,17 +127,14 @@ def _train(task: Task) -> Trained:
         set_learning_rate(optimizer, stop.learning_rate)
         epoch = len(state.curve) + 1
 
-        def tell(done: int, of: int, loss: float, epoch: int = epoch) -> None:
-            if rank == 0:
-                line = f"epoch {epoch} · {done:,} of {of:,} batches · loss {loss:.4f}"
-                task.last_word.tell.remote(line)
+        def tell_step(done: int, of: int, loss: float, epoch: int = epoch) -> None:
+            tell(f"epoch {epoch} · {done:,} of {of:,} batches · loss {loss:.4f}")
 
-        entry = stepping.epoch(epoch, tell) | {"learning_rate": stop.learning_rate}
+        entry = stepping.epoch(epoch, tell_step) | {"learning_rate": stop.learning_rate}
         if recipe.stops_early:  # never asked, it neither lowers the rate nor ends
             stop.judge(entry["validation_accuracy"])
         state.curve.append(entry)
-        if rank == 0:
-            task.last_word.tell.remote(entry_line(entry))
+        tell(entry_line(entry))
         if checkpoint.is_due():
             state.words = {"early_stop": list(stop.state), "num_workers": num_workers}
             state.arrays = to_arrays(network, optimizer) if rank == 0 else {}

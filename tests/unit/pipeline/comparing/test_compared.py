@@ -35,7 +35,7 @@ from ufd_ray.storage import Known, write_document, write_network
 NAME, ARCH = "patch-resnet50-layer1", "resnet18-layer1"
 
 OF_SOURCES = {
-    "starts_from": "resnet18:random:1",
+    "starts_from": f"{ARCH}:random:1",
     "is_published": True,
     "counts": {"train": {"source": dict.fromkeys(["seeingdark", "<b>", *"cdefg"], 1)}},
 }
@@ -75,7 +75,7 @@ def test_they_are_read_in_the_order_given(tmp_path: Path) -> None:
         "## Baselines",
         "",
         f"- b: {NAME}, {ARCH}, scoring votes (not as published); trained on progan",
-        f"- a: {NAME}, {ARCH}, scoring votes, from resnet18:random:1 (as published); {sources}",
+        f"- a: {NAME}, {ARCH}, scoring votes, starting from random:1 (as published); {sources}",
     ]
     described = describe_compared(found)
     assert described is not None
