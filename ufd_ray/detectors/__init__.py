@@ -9,6 +9,7 @@ from ufd_ray.detectors.calibration import Calibration, fit_calibration
 from ufd_ray.detectors.cross_validation import L2_GRID, CrossValidation, cross_validate
 from ufd_ray.detectors.detection import OVERFLOWS, Detected, Detector, Search
 from ufd_ray.detectors.detection_table import Searchable, detection_columns, searchable
+from ufd_ray.detectors.early_stop import EarlyStop
 from ufd_ray.detectors.folds import Folds, deal_folds
 from ufd_ray.detectors.logistic import LogisticFit, fit_logistic
 from ufd_ray.detectors.neighbor_scores import margin, mean_margin, vote
@@ -22,7 +23,7 @@ from ufd_ray.detectors.neighbors import (
 )
 from ufd_ray.detectors.nested_search import NestedSearch
 from ufd_ray.detectors.out_of_bank import nearest_distances, sum_up, tell_bound
-from ufd_ray.detectors.paper_recipe import EarlyStop, PaperFit, PaperState, fit_paper
+from ufd_ray.detectors.paper_recipe import PaperFit, PaperState, fit_paper
 from ufd_ray.detectors.probe import Probe, scores_of
 from ufd_ray.detectors.published import import_published, is_published, tell_whose
 from ufd_ray.detectors.search import SearchCounts

@@ -10,7 +10,8 @@ from safetensors.numpy import load, save
 
 from tests.unit.detectors.workers import run_workers
 from ufd_ray.detectors import AllReduce, PaperFit, PaperState, fit_paper, paper_recipe
-from ufd_ray.detectors.paper_recipe import Adam, EarlyStop, learning_rates
+from ufd_ray.detectors.early_stop import EarlyStop, learning_rates
+from ufd_ray.detectors.paper_recipe import Adam
 from ufd_ray.errors import SettingsError
 
 Rows = tuple[NDArray[np.float32], NDArray[np.int8]]
